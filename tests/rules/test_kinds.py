@@ -243,7 +243,7 @@ LINKS = st.one_of(
     st.builds(
         "{}://{}{}/{}{}{}".format,
         st.sampled_from(["http", "HTTPS", "tg", "weixin"]),
-        st.sampled_from("weixin.qq.com U.wechat.com work.weixin.qq.com t.me join a.cn 例子.cn [::1]".split()),
+        st.sampled_from(["weixin.qq.com", "U.wechat.com", "work.weixin.qq.com", "t.me", "join", "例子.cn", "[::1]"]),
         st.sampled_from(["", ":80", ":443", ":8080"]),
         st.text("gur/+abc1_%.活", max_size=20),
         st.text("?&=vsbkinvite1", max_size=20),
