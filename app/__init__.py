@@ -1,0 +1,87 @@
+"""Huozi 活字: one printed code, many members behind it. This file wires the rooms together and decides nothing else."""
+
+import logging
+
+import sqlalchemy as sa
+from flask import Flask
+
+from app import cli
+from app.db import db
+from app.db.engine import engine_options
+from app.db.migrate import migrations
+from app.settings import Settings, load_from_process, version
+from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
+from app.web.json_times import HuoziJSON
+from app.web.parsing import HuoziRequest, IdConverter
+
+log = logging.getLogger(__name__)
+
+REQUEST_BYTES = 16 * 1024 * 1024  # one picture of 15 MB with its form around it; routes that take several say so
+SESSION_DAYS = 30
+
+
+class Huozi(Flask):
+    request_class = HuoziRequest
+    json_provider_class = HuoziJSON
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The whole application. `settings`: this process's environment unless given. Opens no connection."""
+    settings = settings or load_from_process()
+    logs.configure()
+    if settings.unknown_names:
+        log.warning("settings nobody reads, misspelt? %s", ", ".join(settings.unknown_names))
+    app = Huozi(__name__, instance_path=str(settings.data_dir))
+    app.url_map.converters["int"] = IdConverter
+    _configure(app, settings)
+    _prepare_storage(app, settings)
+    _prepare_web(app, settings)
+    _register_features(app, settings)
+    cli.register(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        HUOZI=settings,
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=REQUEST_BYTES,
+        PERMANENT_SESSION_LIFETIME=SESSION_DAYS * 24 * 3600,
+        SESSION_COOKIE_NAME="huozi_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SQLALCHEMY_ENGINES={"default": {"url": settings.database_url, **engine_options(settings.database_url)}},
+    )
+
+
+def _prepare_storage(app: Flask, settings: Settings) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db.init_app(app)
+    migrations.init_app(app)
+
+
+def _prepare_web(app: Flask, settings: Settings) -> None:
+    logs.init_app(app)
+    security_headers.init_app(app, https=settings.is_https)
+    i18n.init_app(app, settings.language, settings.timezone)
+    csrf.init_app(app)
+    errors.init_app(
+        app,
+        {
+            503: (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError),
+            422: (sa.exc.DataError,),
+            409: (sa.exc.IntegrityError,),
+        },
+    )
+
+    def sql() -> None:
+        with db.engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    app.register_blueprint(health.blueprint({"sql": sql}, version()))
+
+
+def _register_features(app: Flask, settings: Settings) -> None:
+    """Each feature's tables, pages and API, in one place; a feature that is not listed here is not there."""
+    openapi.init_app(app, version())

@@ -1,0 +1,7 @@
+"""Collects each feature's commands under `flask --app wsgi …`. What they do is in the features' `commands.py`."""
+
+from flask import Flask
+
+
+def register(app: Flask) -> None:
+    """Adds every command group to `app`. `db` (migrations) is added by app/db itself."""
