@@ -31,7 +31,7 @@ class LiveCode(Base):
         _one_of("on_closed_member", ClosedPolicy),
         _one_of("state", LiveCodeState),
         sa.CheckConstraint("unpressed_seat_hours >= 0", name="unpressed_seat_hours"),
-        sa.CheckConstraint("version >= 1", name="version"),
+        sa.CheckConstraint("version >= 1 AND edited_version BETWEEN 1 AND version", name="version"),
         sa.CheckConstraint("ends_at IS NULL OR starts_at IS NULL OR starts_at < ends_at", name="dates"),
         sa.Index("ix_live_codes_dedupe", "owner_id", "dedupe_group"),
     )
@@ -39,7 +39,9 @@ class LiveCode(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(sa.String(32), unique=True)
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    # Rises with all a scan could see; `edited_version`: where it stood when the live code's own fields last changed.
     version: Mapped[int] = mapped_column(default=1)
+    edited_version: Mapped[int] = mapped_column(default=1)
     name: Mapped[str] = mapped_column(sa.String(100))
     title: Mapped[str] = mapped_column(sa.String(100))
     notice: Mapped[str] = mapped_column(sa.String(500), default="")
@@ -81,6 +83,7 @@ class Choice(Base):
     mode: Mapped[str] = mapped_column(sa.String(12), default="sequential")
     image: Mapped[str | None] = mapped_column(sa.String(80))
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
+    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = utc_now_column()
 
     live_code: Mapped[LiveCode] = relationship(back_populates="choices")
@@ -120,6 +123,8 @@ class Member(Base):
     suspect_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     trusted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     current_version: Mapped[int | None] = mapped_column()
+    # Rises with every change of this row or of what it points to, for forms that were opened before somebody else's.
+    revision: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = utc_now_column()
     updated_at: Mapped[datetime] = utc_now_column(onupdate=lambda: datetime.now().astimezone())
 
