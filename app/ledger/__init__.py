@@ -4,7 +4,6 @@ from app.ledger.protocol import (
     Answer,
     Assigned,
     Claim,
-    Count,
     CountKey,
     Held,
     KeptSeat,
@@ -14,14 +13,12 @@ from app.ledger.protocol import (
     Returning,
     Stale,
     StuckAnswer,
-    Turns,
 )
 
 __all__ = [
     "Answer",
     "Assigned",
     "Claim",
-    "Count",
     "CountKey",
     "Held",
     "KeptSeat",
@@ -31,5 +28,4 @@ __all__ = [
     "Returning",
     "Stale",
     "StuckAnswer",
-    "Turns",
 ]

@@ -1,17 +1,17 @@
 """The one Ledger protocol: who holds which seat. Two engines implement it; the rules never look inside.
 
-The rules say who is eligible and in what order (`Plan`); the ledger says, atomically, who still has room, and remembers.
-Every method that answers a scan first checks that the snapshot's version is still the current one and answers `Stale`
-when it is not, so that a change shows on the very next scan. Engines raise `LedgerDown` when their store does not answer;
-nothing else escapes them.
+The rules say who is eligible and in what order (`Plan`); the ledger says, atomically, who still has room, and
+remembers. Every method that answers a scan first checks that the snapshot's version is still the current one and
+answers `Stale` when it is not, so that a change shows on the very next scan. Engines raise `LedgerDown` when their
+store does not answer; nothing else escapes them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from app.rules.model import Plan, Rank, Seat
+from app.rules.model import Count, Plan, Rank, Seat, Turns
 from app.rules.tally import ScanEvent
 
 
@@ -33,9 +33,10 @@ class KeptSeat:
 class Claim:
     """One visitor asks for a seat in `scope`.
 
-    replace: the seat the rules have judged closed; it is given up only when another one is found, and only if it is
-    still the one held. roll: in [0, 1), decides the random mode. lapses_before: seats of group kinds taken before this
-    moment and never pressed stop counting (None: never). event: what to append; its outcome and member are filled in.
+    replace: the seat to be given up, once another one is found and only if it is still the one held; one that still
+    stands is given up only with `moves` (another choice, another city), and `costs_change` notes it on the visitor.
+    roll: in [0, 1), decides the random mode. lapses_before: seats of group kinds taken before this moment and never
+    pressed stop counting (None: never). event: what to append; its outcome and member are filled in.
     """
 
     plan: Plan
@@ -48,7 +49,8 @@ class Claim:
     lapses_before: datetime | None = None
     choice_id: int | None = None
     replace: Seat | None = None
-    refuse_replaced: bool = False
+    moves: bool = False
+    costs_change: bool = False
     kept: KeptSeat | None = None
 
 
@@ -93,23 +95,12 @@ Answer = Assigned | Returning | Held | NoRoom | Stale
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """Seats of one (member, counted_from): live ones now, presses among this generation, taken on `day` so far."""
-
-    counted: int = 0
-    pressed: int = 0
-    day: date | None = None
-    taken_today: int = 0
-
-    def taken_on(self, day: date) -> int:
-        return self.taken_today if self.day == day else 0
-
-
-@dataclass(frozen=True, slots=True)
 class CountKey:
     """Which count of which member to read; `lapses_before` as in `Claim`, None for kinds whose seats do not lapse."""
 
+    live_code_id: int
     member_id: int
+    generation: int
     counted_from: int
     lapses_before: datetime | None = None
 
@@ -121,14 +112,6 @@ class StuckAnswer:
     allowed: bool
     seat: Seat | None = None
     reporters: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """Round-robin state of one tier: assignments served per member id, and the virtual time (served, weight) reached."""
-
-    served: Mapping[int, int] = field(default_factory=dict)
-    reached: tuple[int, int] = (0, 1)
 
 
 class Ledger(Protocol):
@@ -148,13 +131,10 @@ class Ledger(Protocol):
         """The live seat of this visitor in this scope."""
 
     def press(self, scope: str, visitor: str, event: ScanEvent) -> bool:
-        """Records the first long-press for the seat held, at once; False when no seat is held. Later presses: True."""
+        """Records the first long-press of the seat held, at once. False when none is held; pressed before: True."""
 
     def stuck(self, scope: str, visitor: str, event: ScanEvent, today: date) -> StuckAnswer:
         """Releases the seat held and never offers that member to them again in this scope; twice a day."""
-
-    def release(self, scope: str, visitor: str, event: ScanEvent) -> Seat | None:
-        """Gives the seat up (another city, another choice), counting it as one change of this visitor; the seat given up."""
 
     def counts(self, keys: Sequence[CountKey]) -> Mapping[int, Count]:
         """Counts by member id as they stand now, lapsed seats taken off; members never counted are left out."""

@@ -6,7 +6,7 @@ UTC; `zone` is the panel's time zone, in which windows and daily capacities are 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
 from app.rules.regions import Place
@@ -169,7 +169,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Visitor V holds a member in a scope. `counted` is false once it has lapsed unpressed (`capacity.lapses_before`)."""
+    """Visitor V holds a member in a scope. `counted`: false once it has lapsed unpressed (`capacity.lapses_before`)."""
 
     live_code_id: int
     member_id: int
@@ -195,8 +195,9 @@ class Rank(StrEnum):
 class Candidate:
     """A member somebody may be sent to, if the ledger finds room.
 
-    Seats are counted per (member, counted_from): a headcount or a new group starts the next count, so nothing has to be
-    reset. `limit` is how many seats that count may hold (capacity less headcount), `daily_limit` how many a local day.
+    Seats are counted per (member, counted_from): a headcount or a new group starts the next count, so nothing has to
+    be reset. `limit` is how many seats that count may hold (capacity less headcount), `daily_limit` how many a local
+    day. `version` is the member's current one.
     """
 
     member_id: int
@@ -206,6 +207,29 @@ class Candidate:
     daily_limit: int | None
     weight: int
     lapses: bool
+    is_reserve: bool = False
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Seats of one (member, counted_from): live ones now, presses of the generation, seats taken on `day` so far."""
+
+    counted: int = 0
+    pressed: int = 0
+    day: date | None = None
+    taken: int = 0
+
+    def taken_on(self, day: date) -> int:
+        return self.taken if self.day == day else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Round-robin state of one tier: assignments served per member id, and the virtual time (served, weight) reached."""
+
+    served: Mapping[int, int] = field(default_factory=dict)
+    reached: tuple[int, int] = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,17 +246,21 @@ class Tier:
 class Plan:
     """Everything about a new visitor's scan that does not depend on who has room; good until `good_until`.
 
-    `keep` holds member → generation for seats that stand as they are: usable members, even when full, out of region or
-    out of window. `opens_at` is the next opening when members are only closed by their windows.
+    `keep` holds the members whose seats stand as they are: usable ones of the same generation, even when full, out of
+    region or out of window. `opens_at` is the next opening when members are only closed by their windows.
     """
 
     live_code_id: int
     version: int
     tiers: tuple[Tier, ...]
-    keep: Mapping[int, int]
+    keep: Mapping[int, Candidate]
     made_at: datetime
     good_until: datetime | None
     opens_at: datetime | None
+
+    def keeps(self, member_id: int, generation: int) -> bool:
+        kept = self.keep.get(member_id)
+        return kept is not None and kept.generation == generation
 
     def stands_at(self, now: datetime) -> bool:
         return self.made_at <= now and (self.good_until is None or now < self.good_until)

@@ -65,7 +65,7 @@ class Tally:
 
 
 def count_of(event: ScanEvent) -> Tally:
-    """A preview is no scan; a choice made on a page, or a new way after `stuck`, is an assignment but no second scan."""
+    """A preview is no scan; a choice on its page, or a new way after `stuck`, is an assignment but no second scan."""
     assigned = int(event.outcome == "assigned")
     match event.type:
         case "scan":

@@ -1,0 +1,382 @@
+"""What a scan decides: which members, in which order, or which refusal, and why.
+
+Pure. `compile_plan` turns a snapshot, a place and a moment into tiers of candidates; the ledger takes the first with
+room. `closed_seat`, `elsewhere` and `overflow` decide the dead ends. `simulate` does all of it on counts read before,
+for the trace and for trial scans, and takes no seat.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from hashlib import blake2s
+
+from app.rules import capacity, opening
+from app.rules.model import (
+    Choice,
+    ChoicePolicy,
+    ClosedPolicy,
+    Count,
+    Decision,
+    LiveCodeState,
+    Member,
+    MemberState,
+    Mode,
+    Outcome,
+    Plan,
+    Rank,
+    Reason,
+    Refusal,
+    RegionPolicy,
+    Seat,
+    Snapshot,
+    Tier,
+    Trace,
+    Turns,
+)
+from app.rules.regions import Place
+from app.rules.targeting import Position, by_place
+
+HOLD_FOR = timedelta(hours=48)
+STANDING = (MemberState.ACTIVE, MemberState.RESERVE)
+
+
+def refusal(snapshot: Snapshot, now: datetime) -> Refusal | None:
+    """The live code's own state and dates, before any member is looked at."""
+    if snapshot.state is LiveCodeState.ARCHIVED or (snapshot.ends_at is not None and snapshot.ends_at <= now):
+        return Refusal(Outcome.ENDED)
+    if snapshot.state is LiveCodeState.PAUSED:
+        return Refusal(Outcome.PAUSED)
+    if snapshot.starts_at is not None and now < snapshot.starts_at:
+        return Refusal(Outcome.NOT_STARTED, snapshot.starts_at)
+    return None
+
+
+def scope_of(snapshot: Snapshot, choice_id: int | None = None) -> str:
+    """Where one visitor may hold one seat. Several choices allowed: each choice is a scope, dedupe group or not."""
+    if snapshot.is_grouped and snapshot.choice_policy is ChoicePolicy.SEVERAL and choice_id is not None:
+        return f"lc:{snapshot.id}:c:{choice_id}"
+    if snapshot.dedupe_group is not None:
+        return f"g:{snapshot.owner_id}:{snapshot.dedupe_group}"
+    return f"lc:{snapshot.id}"
+
+
+def place_of(
+    snapshot: Snapshot, *, chosen: str | None, placement: str | None, position: str | None, address: Place
+) -> Place:
+    """The city they chose, the placement's region, a position they gave, their address: the first that is known."""
+    if chosen is not None:
+        return Place(chosen, "chosen")
+    hangs_in = snapshot.placements.get(placement) if placement else None
+    if hangs_in is not None:
+        return Place(hangs_in, "placement")
+    if position is not None:
+        return Place(position, "position")
+    return address
+
+
+def compile_plan(
+    snapshot: Snapshot, choice_id: int | None, place: Place, now: datetime, position: Position | None = None
+) -> Plan:
+    """The tiers a new visitor is offered, in order, and the seats that stand. O(members): compile once, scan often.
+
+    Active members by place; then reserves, which are only for when no active member has room; then suspects, if nobody
+    else can; then, unless the policy is strict, any usable member wherever it is (`last_resort`).
+    """
+    standing = [m for m in _offered(snapshot, choice_id) if is_usable(m, now)]
+    groups, strangers = by_place(standing, place.region, snapshot.region_policy, position)
+    mode = _mode(snapshot, choice_id)
+    return Plan(
+        live_code_id=snapshot.id,
+        version=snapshot.version,
+        tiers=tuple(_tiers(snapshot, choice_id, groups, strangers, mode, now)),
+        keep={m.id: capacity.candidate(m) for m in snapshot.members if is_usable(m, now)},
+        made_at=now,
+        good_until=opening.next_change(snapshot, now),
+        opens_at=_next_opening(snapshot, choice_id, place, now, position),
+    )
+
+
+def is_usable(member: Member, now: datetime) -> bool:
+    """Has a current image and stands in its dates. Reserves stand too: who holds a seat in one keeps it."""
+    return (
+        member.state in STANDING
+        and member.version is not None
+        and (member.valid_from is None or member.valid_from <= now)
+        and (member.expires_at is None or now < member.expires_at)
+    )
+
+
+def _mode(snapshot: Snapshot, choice_id: int | None) -> Mode:
+    choice = snapshot.choice(choice_id)
+    return choice.mode if choice is not None else snapshot.mode
+
+
+def _offered(snapshot: Snapshot, choice_id: int | None) -> list[Member]:
+    """Members of this choice by position; fallbacks are never offered a seat, and a grouped code asks first."""
+    if snapshot.is_grouped and choice_id is None:
+        return []
+    mine = [m for m in snapshot.members if m.choice_id == choice_id and not m.is_fallback]
+    return sorted(mine, key=lambda m: (m.position, m.id))
+
+
+def _tiers(
+    snapshot: Snapshot,
+    choice_id: int | None,
+    groups: list[list[Member]],
+    strangers: list[Member],
+    mode: Mode,
+    now: datetime,
+) -> Iterable[Tier]:
+    pinned = pinned_member(snapshot, choice_id, now)
+    if pinned is not None:
+        yield _tier(snapshot, Rank.PIN, mode, [pinned])
+
+    def is_open(m: Member) -> bool:
+        return opening.is_open(m.windows, now, snapshot.zone)
+
+    for rank, belongs in _RANKS:
+        for group in groups:
+            if members := [m for m in group if belongs(m) and is_open(m)]:
+                yield _tier(snapshot, rank, mode, members)
+    for _, belongs in _RANKS:
+        if members := [m for m in strangers if belongs(m) and is_open(m)]:
+            yield _tier(snapshot, Rank.LAST_RESORT, mode, members)
+
+
+def _is_active(m: Member) -> bool:
+    return m.state is MemberState.ACTIVE and m.suspect_at is None
+
+
+def _is_reserve(m: Member) -> bool:
+    return m.state is MemberState.RESERVE and m.suspect_at is None
+
+
+def _is_suspect(m: Member) -> bool:
+    return m.suspect_at is not None
+
+
+_RANKS: tuple[tuple[Rank, Callable[[Member], bool]], ...] = (
+    (Rank.ACTIVE, _is_active),
+    (Rank.RESERVE, _is_reserve),
+    (Rank.SUSPECT, _is_suspect),
+)
+
+
+def _tier(snapshot: Snapshot, rank: Rank, mode: Mode, members: list[Member]) -> Tier:
+    candidates = tuple(capacity.candidate(m, pinned=rank is Rank.PIN) for m in members)
+    named = ",".join(f"{m.id}*{m.weight}" for m in members)
+    key = f"{snapshot.id}:{blake2s(named.encode(), digest_size=8).hexdigest()}"
+    return Tier(rank, mode, candidates, key)
+
+
+def pinned_member(snapshot: Snapshot, choice_id: int | None, now: datetime) -> Member | None:
+    """The pinned member where it binds: in its own choice, active, with an image, in its dates."""
+    member = snapshot.member(snapshot.pinned_member_id)
+    if member is None or member.choice_id != choice_id or member.is_fallback:
+        return None
+    return member if member.state is MemberState.ACTIVE and is_usable(member, now) else None
+
+
+def _next_opening(
+    snapshot: Snapshot, choice_id: int | None, place: Place, now: datetime, position: Position | None
+) -> datetime | None:
+    waiting = [
+        m
+        for m in _offered(snapshot, choice_id)
+        if m.state in STANDING and m.version is not None and (m.expires_at is None or now < m.expires_at)
+    ]
+    groups, strangers = by_place(waiting, place.region, snapshot.region_policy, position)
+    serving = [*(m for group in groups for m in group), *strangers]
+    return min((t for m in serving if (t := opening.opens_at(m, now, snapshot.zone))), default=None)
+
+
+class Closed(Enum):
+    """What becomes of a seat whose member is closed."""
+
+    HOLD = "hold"
+    REASSIGN = "reassign"
+    FALLBACK = "fallback"
+
+
+def closed_seat(snapshot: Snapshot, seat: Seat, now: datetime) -> Closed:
+    """The held member is expired, disabled, archived or stands for a new group.
+
+    by_press holds only where waiting can help: an expired member of a group kind that this visitor long-pressed while
+    its code was live, and for 48 h at most. A person who cannot get in never meets the same wall twice.
+    """
+    match snapshot.on_closed_member:
+        case ClosedPolicy.REASSIGN:
+            return Closed.REASSIGN
+        case ClosedPolicy.HOLD:
+            return Closed.HOLD
+        case ClosedPolicy.FALLBACK:
+            return Closed.FALLBACK
+    member = snapshot.member(seat.member_id)
+    if member is None or member.state not in STANDING or not member.is_group:
+        return Closed.REASSIGN
+    if member.generation != seat.generation or member.expires_at is None or seat.pressed_at is None:
+        return Closed.REASSIGN
+    waiting_helps = seat.pressed_at < member.expires_at <= now < member.expires_at + HOLD_FOR
+    return Closed.HOLD if waiting_helps else Closed.REASSIGN
+
+
+def elsewhere(other: Snapshot, seat: Seat, now: datetime) -> Member | None:
+    """The member held in another live code of the dedupe group, while that code is active and that member usable."""
+    member = other.member(seat.member_id)
+    if refusal(other, now) is not None or member is None or not is_usable(member, now):
+        return None
+    return member if member.generation == seat.generation else None
+
+
+def fallback_member(snapshot: Snapshot, choice_id: int | None, now: datetime) -> Member | None:
+    """The choice's own fallback, then the live code's; usable, by position."""
+    spare = [
+        m
+        for m in snapshot.members
+        if m.is_fallback
+        and m.state is MemberState.ACTIVE
+        and is_usable(m, now)
+        and (m.choice_id is None or m.choice_id == choice_id)
+    ]
+    return min(spare, key=lambda m: (m.choice_id is None, m.position, m.id), default=None)
+
+
+def overflow(snapshot: Snapshot, choice_id: int | None, plan: Plan, now: datetime, *, full: bool) -> Decision:
+    """Nobody has room: the fallback, else `full` when somebody fails on capacity alone, else `unavailable`."""
+    choice = snapshot.choice(choice_id)
+    spare = fallback_member(snapshot, choice_id, now)
+    if spare is not None:
+        return Decision(Outcome.FALLBACK, spare, choice)
+    if full:
+        return Decision(Outcome.FULL, None, choice)
+    return Decision(Outcome.UNAVAILABLE, None, choice, opens_at=plan.opens_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    decision: Decision
+    trace: tuple[Trace, ...]
+
+
+def simulate(
+    snapshot: Snapshot,
+    *,
+    choice_id: int | None,
+    place: Place,
+    now: datetime,
+    counts: Mapping[int, Count],
+    turns: Callable[[str], Turns],
+    roll: float,
+    seat: Seat | None = None,
+    refused: Collection[int] = (),
+    position: Position | None = None,
+) -> Simulation:
+    """What this visitor would be shown now, and every member's yes or no. Counts are as read before; takes nothing."""
+    plan = compile_plan(snapshot, choice_id, place, now, position)
+    trace = explain(snapshot, choice_id, plan, place, now, counts, refused, position)
+    return Simulation(_decide(snapshot, choice_id, plan, place, now, counts, turns, roll, seat, refused), trace)
+
+
+def _decide(
+    snapshot: Snapshot,
+    choice_id: int | None,
+    plan: Plan,
+    place: Place,
+    now: datetime,
+    counts: Mapping[int, Count],
+    turns: Callable[[str], Turns],
+    roll: float,
+    seat: Seat | None,
+    refused: Collection[int],
+) -> Decision:
+    refused_by_code = refusal(snapshot, now)
+    if refused_by_code is not None:
+        return Decision(refused_by_code.outcome, place=place, opens_at=refused_by_code.opens_at)
+    choice: Choice | None = snapshot.choice(choice_id)
+    if seat is not None:
+        member = snapshot.member(seat.member_id)
+        if plan.keeps(seat.member_id, seat.generation):
+            return Decision(Outcome.RETURNING, member, choice, place)
+        closed = closed_seat(snapshot, seat, now)
+        if closed is not Closed.REASSIGN:
+            spare = fallback_member(snapshot, choice_id, now) if closed is Closed.FALLBACK else None
+            return Decision(Outcome.FALLBACK if spare else Outcome.HELD, spare or member, choice, place)
+    if snapshot.is_grouped and choice is None:
+        return Decision(Outcome.CHOOSE, place=place)
+    today = now.astimezone(snapshot.zone).date()
+    full = False
+    for tier in plan.tiers:
+        with_room = capacity.open_candidates(tier, counts, today, refused)
+        if with_room:
+            chosen = capacity.choose(tier.mode, with_room, turns(tier.key), roll)
+            return Decision(Outcome.ASSIGNED, snapshot.member(chosen.member_id), choice, place)
+        full = full or any(c.member_id not in refused for c in tier.candidates)
+    answer = overflow(snapshot, choice_id, plan, now, full=full)
+    return Decision(answer.outcome, answer.member, answer.choice, place, answer.opens_at)
+
+
+def explain(
+    snapshot: Snapshot,
+    choice_id: int | None,
+    plan: Plan,
+    place: Place,
+    now: datetime,
+    counts: Mapping[int, Count],
+    refused: Collection[int] = (),
+    position: Position | None = None,
+) -> tuple[Trace, ...]:
+    """One line a member, in order of position: eligible or not, and the first reason that holds."""
+    today = now.astimezone(snapshot.zone).date()
+    told: dict[int, Trace] = {}
+    found: Rank | None = None
+    for tier in plan.tiers:
+        for c in tier.candidates:
+            reason = Reason.REFUSED if c.member_id in refused else capacity.lack(c, _count(counts, c.member_id), today)
+            if reason is None and found is not None and tier.rank is not Rank.ACTIVE and tier.rank is not found:
+                reason = _WAITS[tier.rank]
+            if told.get(c.member_id) is None or not told[c.member_id].eligible:
+                told[c.member_id] = Trace(c.member_id, reason is None, (reason or tier.rank).value)
+        if found is None and any(told[c.member_id].eligible for c in tier.candidates):
+            found = tier.rank if tier.rank is not Rank.PIN else None
+    members = sorted(
+        (m for m in snapshot.members if m.state is not MemberState.ARCHIVED), key=lambda m: (m.position, m.id)
+    )
+    return tuple(
+        told.get(m.id) or Trace(m.id, False, _why_not_offered(snapshot, m, choice_id, place, now, position).value)
+        for m in sorted(members, key=lambda m: (m.position, m.id))
+    )
+
+
+_WAITS = {
+    Rank.RESERVE: Reason.RESERVE,
+    Rank.SUSPECT: Reason.SUSPECT,
+    Rank.LAST_RESORT: Reason.OTHER_PLACE,
+}
+
+
+def _count(counts: Mapping[int, Count], member_id: int) -> Count:
+    return counts.get(member_id, capacity.NOTHING_COUNTED)
+
+
+def _why_not_offered(
+    snapshot: Snapshot, member: Member, choice_id: int | None, place: Place, now: datetime, position: Position | None
+) -> Reason:
+    if member.state is MemberState.DISABLED:
+        return Reason.DISABLED
+    if member.version is None:
+        return Reason.NO_CODE
+    if member.valid_from is not None and now < member.valid_from:
+        return Reason.NOT_YET
+    if member.expires_at is not None and member.expires_at <= now:
+        return Reason.EXPIRED
+    if member.is_fallback:
+        return Reason.FALLBACK
+    if member.choice_id != choice_id:
+        return Reason.OTHER_CHOICE
+    groups, strangers = by_place([member], place.region, snapshot.region_policy, position)
+    if not groups and not strangers:
+        return Reason.TOO_FAR if snapshot.region_policy is RegionPolicy.NEAREST and position else Reason.OTHER_PLACE
+    if not opening.is_open(member.windows, now, snapshot.zone):
+        return Reason.CLOSED_NOW
+    return Reason.NOT_MATCHED
