@@ -4,12 +4,24 @@ Decides how we talk to SQLite and PostgreSQL; what is stored is decided by each 
 `ledger/tables.py`, which hang their tables on `metadata`.
 """
 
+from inspect import iscoroutinefunction
+
+from flask import Flask
 from flask_sqlalchemy_lite import SQLAlchemy
 
 from app.db.base import Base, UtcDateTime, metadata, utc_now_column
 from app.db.engine import make_engine
 from app.db.session import writing
 
-db = SQLAlchemy()
+
+class Database(SQLAlchemy):
+    def init_app(self, app: Flask) -> None:  # type: ignore[override]
+        super().init_app(app)
+        # The extension ends every request by closing async sessions, of which we have none, in an event loop made for
+        # the purpose: 1.7 ms of a 1.85 ms request, and an error in a thread that runs a loop (Playwright's, say).
+        app.teardown_appcontext_funcs = [end for end in app.teardown_appcontext_funcs if not iscoroutinefunction(end)]
+
+
+db = Database()
 
 __all__ = ["Base", "UtcDateTime", "db", "make_engine", "metadata", "utc_now_column", "writing"]
