@@ -1,0 +1,37 @@
+"""How gunicorn serves Huozi: `gunicorn -c gunicorn.conf.py wsgi:app`. Reads the same settings as the application."""
+
+import sys
+
+from app.settings import SettingsError, load_from_process
+
+try:
+    _settings = load_from_process()
+except SettingsError as wrong:
+    sys.exit(f"huozi: {wrong}")
+
+bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"
+workers = _settings.workers
+worker_class = "gthread"
+threads = _settings.threads
+http_parser = "auto"  # gunicorn_h1c, the parser in C, wherever it is installed; requirements.txt asks for it
+
+# The application, its translations and the place database are loaded once and shared by all workers.
+preload_app = True
+
+# Phones and proxies keep their connection; two seconds would make most second requests pay for a new one.
+keepalive = 30
+# A worker that hangs longer than this is replaced; uploads are read by threads and do not count.
+timeout = 60
+graceful_timeout = 20
+
+# Heartbeat files on a disk can stall a worker for seconds.
+worker_tmp_dir = "/dev/shm" if sys.platform == "linux" else None
+
+# The application writes one JSON line a request itself, without addresses.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+# We believe forwarded headers only from HUOZI_TRUSTED_PROXIES, and read them ourselves.
+forwarded_allow_ips = ""
+control_socket_disable = True
