@@ -5,6 +5,7 @@ SQLite without the foreign keys tripping over tables that batch mode copies and 
 the revisions in `migrations/`.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from sqlalchemy.engine import Connection
 
 from app.db.base import UtcDateTime, metadata
 
+log = logging.getLogger(__name__)
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 POSTGRESQL_LOCK = 0x48756F7A  # "Huoz": any number, as long as every copy of Huozi takes the same
 
@@ -22,6 +25,9 @@ POSTGRESQL_LOCK = 0x48756F7A  # "Huoz": any number, as long as every copy of Huo
 class Migrations(Alembic):
     def __init__(self) -> None:
         super().__init__(run_mkdir=False, command_name="db", metadatas=metadata)
+        for name in ("alembic", "sqlalchemy"):  # the extension gives both a handler and alembic a lower level; ours do
+            logging.getLogger(name).handlers.clear()
+            logging.getLogger(name).setLevel(logging.WARNING)
 
     def init_app(self, app: Flask) -> None:
         app.config["ALEMBIC"] = {"script_location": str(SCRIPTS)}
@@ -37,6 +43,8 @@ class Migrations(Alembic):
     def run_migrations(self, fn: Any, **kwargs: Any) -> None:
         connection = self.migration_context.connection
         assert connection is not None
+        before = self.migration_context.get_current_heads()
+        connection.rollback()
         if connection.dialect.name == "sqlite":
             self._run_on_sqlite(connection, fn, **kwargs)
         else:
@@ -44,6 +52,10 @@ class Migrations(Alembic):
             # nothing left to do.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTGRESQL_LOCK)))
             super().run_migrations(fn, **kwargs)
+        after = self.migration_context.get_current_heads()
+        connection.rollback()
+        if after != before:
+            log.info("the database went from %s to %s", ", ".join(before) or "nothing", ", ".join(after) or "nothing")
 
     def _run_on_sqlite(self, connection: Connection, fn: Any, **kwargs: Any) -> None:
         # With foreign keys on, dropping the old copy of a table deletes (or is refused for) every row that points to

@@ -1,0 +1,55 @@
+# From a bare checkout: `make run` serves Huozi, `make test` runs every test. Needs Python 3.11 or newer, git and make.
+
+.DEFAULT_GOAL := help
+.PHONY: help run assets migrate translations geo test lint types check bench servers clean
+
+VENV := .venv/bin
+# What was installed, by the time of the file that asked for it.
+RUN_ENV := .venv/.huozi-run
+DEV_ENV := .venv/.huozi-dev
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+$(RUN_ENV): requirements.txt scripts/environment
+	@scripts/environment requirements.txt
+	@touch $@
+
+$(DEV_ENV): requirements-dev.txt requirements.txt scripts/environment
+	@scripts/environment requirements-dev.txt
+	@touch $@ $(RUN_ENV)
+
+run: $(RUN_ENV) assets ## everything: environment, assets, migrations, demo data, server on PORT (default 8000)
+	@exec $(VENV)/python scripts/run
+
+assets: $(RUN_ENV) ## fetch the panel's scripts and styles
+	@$(VENV)/python scripts/assets
+
+migrate: $(RUN_ENV) ## bring the database up to date
+	@$(VENV)/flask --app wsgi db upgrade
+
+translations: $(DEV_ENV) ## bring the catalogues of texts up to date
+	@$(VENV)/python scripts/translations
+
+geo: $(DEV_ENV) ## build the bundled place database and region catalogue anew
+	@$(VENV)/python scripts/geo
+
+servers: ## install the real servers that tests and benchmark need
+	@scripts/install-test-servers
+
+test: $(DEV_ENV) assets servers ## all tests, on real servers; PYTEST="-k words" narrows them
+	@$(VENV)/python -m pytest $(PYTEST)
+
+lint: $(DEV_ENV) ## style of all Python
+	@$(VENV)/ruff check . $$(grep -lE '^#!.*python' scripts/*)
+
+types: $(DEV_ENV) ## types of app/
+	@$(VENV)/mypy
+
+check: lint types test ## lint, types and tests
+
+bench: $(DEV_ENV) assets servers ## the load benchmark, prints its table
+	@$(VENV)/python bench/run.py
+
+clean: ## remove what was made, but no data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage app/static/vendor
