@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from app.codes.changes import NOT_FOUND, Asker, Refused, lock_member, written
 from app.codes.limits import already_bound
 from app.codes.models import Member, MemberGeneration, MemberVersion
-from app.codes.watch import clear_suspect
 from app.db.audit import record
 from app.rules.kinds import KINDS
 
@@ -137,7 +136,7 @@ def swap(
     fresh = make_version(member, number, generation.number, bound, expiry_of(bound, values, now), asker.actor.name, now)
     session.add(fresh)
     _show(member, fresh)
-    clear_suspect(member, now)
+    _clear_suspect(member, now)
     written(session, member)
     record(
         session, asker.actor, "member.swapped", "member", member_id,
@@ -178,9 +177,22 @@ def take_headcount(session: Session, asker: Asker, member_id: int, count: int, *
     _, generation = current_versions(session, [member])[member_id]
     before = {"headcount": generation.headcount}
     _count_anew(session, generation, count, now)
-    clear_suspect(member, now)
+    _clear_suspect(member, now)
     written(session, member)
     record(session, asker.actor, "member.counted", "member", member_id, before=before, after={"headcount": count})
+    return member
+
+
+def trust(session: Session, asker: Asker, member_id: int, *, now: datetime) -> Member | Refused:
+    """Somebody looked: people can get in. Reports made before this moment no longer make it suspect."""
+    member = lock_member(session, asker, member_id)
+    if member is None:
+        return NOT_FOUND
+    before = {"suspect_at": member.suspect_at}
+    if member.suspect_at is not None:
+        _clear_suspect(member, now)
+        written(session, member)
+        record(session, asker.actor, "member.trusted", "member", member_id, before=before, after={"suspect_at": None})
     return member
 
 
@@ -225,6 +237,11 @@ def _highest(session: Session, column: sa.orm.InstrumentedAttribute[int], mine: 
 def _show(member: Member, version: MemberVersion) -> None:
     member.current_version = version.number
     member.kind = version.kind
+
+
+def _clear_suspect(member: Member, now: datetime) -> None:
+    member.suspect_at = None
+    member.trusted_at = now
 
 
 def _facts(version: MemberVersion) -> dict[str, Any]:
