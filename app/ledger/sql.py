@@ -73,8 +73,8 @@ class SqlLedger:
         self._insert: Callable[..., Any] = sqlite.insert if self._is_sqlite else postgresql.insert
         self._writer = threading.Lock()  # SQLite has one writer; waiting here is fairer and cheaper than its busy loop
         self._epoch: int | None = None
-        self._take_place = self._statement_take_place()
-        self._hold = self._statement_hold()
+        self._take_place = self._statement_take_place().execution_options(preserve_rowcount=True)
+        self._hold = self._statement_hold().execution_options(preserve_rowcount=True)
 
     # -- what a scan needs -------------------------------------------------------------------------------------------
 
@@ -411,13 +411,14 @@ class SqlLedger:
             self._retrying(lambda connection: self._send(connection, event))
 
     def _retrying(self, work: Callable[[Connection], T]) -> T:
+        lost: Exception | None = None
         for _ in range(TRIES):
             try:
                 with self._writing() as connection:
                     return work(connection)
-            except _LostRace:
-                continue
-        raise LedgerDown("too many writers at once")
+            except _LostRace as race:
+                lost = race.__cause__ or race  # type: ignore[assignment]
+        raise LedgerDown(f"lost {TRIES} races: {lost!r:.200}")
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

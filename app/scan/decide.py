@@ -222,17 +222,19 @@ class Decider:
             snapshot = self._snapshots.by_slug(slug)
             if time.monotonic() < self._quiet_until:
                 return self._without_store(snapshot, scanner)
-            for _ in range(TRIES):
+            for tried in range(TRIES):
                 if snapshot is None:
                     return Answer(Decision(Outcome.UNKNOWN), None)
                 answer = step(snapshot)
                 if not isinstance(answer, Stale):
                     return answer
-                snapshot = self._snapshots.reload(snapshot.id)
+                # Another thread may have loaded the new version already. A store set back to an older one is read anew.
+                again = self._snapshots.by_id(snapshot.id, answer.version) if tried == 0 else None
+                snapshot = again or self._snapshots.reload(snapshot.id)
             raise LedgerDown("the live code changes faster than it can be read")
         except LedgerDown as error:
             self._quiet_until = time.monotonic() + PAUSE_SECONDS
-            log.error("the ledger does not answer", extra={"reason": str(error)})
+            log.error("the ledger does not answer: %s", error)
             return self._without_store(snapshot, scanner)
 
     def _without_store(self, snapshot: Snapshot | None, scanner: Scanner) -> Answer:
@@ -260,7 +262,7 @@ class Decider:
         try:
             self._ledger.record(event.with_answer(outcome=decision.outcome.value, member_id=member_id), None)
         except LedgerDown:
-            log.error("an event was lost: neither the store nor the spool takes it", extra={"event": event.id})
+            log.error("event %s was lost: neither the store nor the spool takes it", event.id)
 
     def plan(self, snapshot: Snapshot, choice_id: int | None, place: Place, now: datetime) -> Plan:
         """The compiled plan for a place, kept until its time slot or the snapshot's version ends."""

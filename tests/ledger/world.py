@@ -1,0 +1,152 @@
+"""A small world for ledger tests: a store, live codes in it, a clock that only moves when told, visitors by name."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from app.codes import changes, members, store, versions
+from app.codes.models import LiveCode, Member
+from app.codes.snapshot import Snapshots
+from app.db.session import writing
+from app.ledger import Ledger
+from app.ledger.tables import member_counts, seats
+from app.rules.model import Count, Outcome, Snapshot
+from app.rules.regions import Place
+from app.scan.decide import Answer, Decider, Refused, Scanner, count_keys
+from tests import make
+
+_names = itertools.count(1)
+
+
+class World:
+    def __init__(self, engine: Engine, ledger: Ledger, roll: Callable[[], float] = lambda: 0.0) -> None:
+        self.engine, self.ledger = engine, ledger
+        self.now = make.NOW
+        self.snapshots = Snapshots(engine, make.ZONE)
+        self.decider = Decider(self.snapshots, ledger, clock=lambda: self.now, roll=roll)
+        self.asker = make.asker()
+        self._kept: dict[str, dict[str, Any]] = {}
+
+    # changes an admin makes
+
+    def live_code(self, **more: Any) -> LiveCode:
+        with Session(self.engine, expire_on_commit=False) as session, writing(session):
+            owner = make.user_row(session) if "owner_id" not in more else None
+            return make.live_code_row(session, owner, slug=f"w{next(_names):06d}", **more)
+
+    def member(self, code: LiveCode, **more: Any) -> int:
+        with Session(self.engine) as session, writing(session):
+            identity: int = make.member_row(session, code, **more).id
+            self._bump(session, code.id)
+            return identity
+
+    def choice(self, code: LiveCode, **more: Any) -> int:
+        with Session(self.engine) as session, writing(session):
+            identity: int = make.choice_row(session, code, **more).id
+            self._bump(session, code.id)
+            return identity
+
+    def edit(self, code: LiveCode, **values: Any) -> None:
+        with Session(self.engine) as session, writing(session):
+            session.execute(sa.update(LiveCode).where(LiveCode.id == code.id).values(values))
+            self._bump(session, code.id)
+
+    def edit_member(self, member_id: int, **values: Any) -> None:
+        """State, capacity, windows …; `expires_at` as PATCH sets it."""
+        with Session(self.engine) as session, writing(session):
+            done = members.update_member(session, self.asker, member_id, values)
+            assert isinstance(done, Member), done
+
+    def swap(self, member_id: int, *, new_group: bool = False, **values: Any) -> None:
+        with Session(self.engine) as session, writing(session):
+            values = {"new_group": new_group, **values}
+            done = versions.swap(session, self.asker, member_id, make.bound(), values, now=self.now)
+            assert not isinstance(done, changes.Refused), done
+
+    def rollback(self, member_id: int, number: int) -> None:
+        with Session(self.engine) as session, writing(session):
+            assert isinstance(versions.rollback(session, self.asker, member_id, number), Member)
+
+    def headcount(self, member_id: int, count: int) -> None:
+        with Session(self.engine) as session, writing(session):
+            done = versions.take_headcount(session, self.asker, member_id, count, now=self.now)
+            assert isinstance(done, Member), done
+
+    def trust(self, member_id: int) -> None:
+        with Session(self.engine) as session, writing(session):
+            assert isinstance(versions.trust(session, self.asker, member_id, now=self.now), Member)
+
+    def pin(self, code: LiveCode, member_id: int) -> None:
+        with Session(self.engine) as session, writing(session):
+            assert isinstance(store.pin(session, self.asker, code.id, member_id), LiveCode)
+
+    # what visitors do
+
+    def visitor(self) -> str:
+        return f"v{next(_names):021d}"
+
+    def scanner(self, visitor: str, region: str | None = None, **more: Any) -> Scanner:
+        place = Place(region, "address") if region else Place.UNKNOWN
+        return Scanner(visitor=visitor, first=False, address_place=place, language="zh", **more)
+
+    def scan(self, code: LiveCode, visitor: str | None = None, region: str | None = None, **more: Any) -> Answer:
+        choice_id = more.pop("choice_id", None)
+        return self.decider.scan(code.slug, self.scanner(visitor or self.visitor(), region, **more), choice_id)
+
+    def shown(self, code: LiveCode, visitor: str | None = None, region: str | None = None) -> int | str:
+        """The member assigned, or the outcome's word."""
+        answer = self.scan(code, visitor, region)
+        member = answer.decision.member
+        if answer.decision.outcome is Outcome.ASSIGNED and member is not None:
+            return member.id
+        return answer.decision.outcome.value
+
+    def crowd(self, code: LiveCode, number: int, region: str | None = None) -> list[int | str]:
+        return [self.shown(code, region=region) for _ in range(number)]
+
+    def choose(self, code: LiveCode, visitor: str, choice_id: int) -> Answer | Refused:
+        return self.decider.choose(code.slug, self.scanner(visitor), choice_id)
+
+    def press(self, code: LiveCode, visitor: str, choice_id: int | None = None) -> bool:
+        return self.decider.press(code.slug, self.scanner(visitor), choice_id)
+
+    def stuck(self, code: LiveCode, visitor: str, reason: str = "full") -> Answer | Refused:
+        return self.decider.stuck(code.slug, self.scanner(visitor), reason)
+
+    def later(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+    # what is known afterwards
+
+    def snapshot(self, code: LiveCode) -> Snapshot:
+        found = self.snapshots.reload(code.id)
+        assert found is not None
+        return found
+
+    def counts(self, code: LiveCode) -> dict[int, Count]:
+        found = self.snapshot(code)
+        return dict(self.ledger.counts(count_keys(found, found.members, self.now)))
+
+    def counted(self, code: LiveCode, member_id: int) -> int:
+        return self.counts(code).get(member_id, Count()).counted
+
+    def rows(self, statement: Any) -> Sequence[Any]:
+        with self.engine.connect() as connection:
+            return connection.execute(statement).all()
+
+    def check_books(self) -> None:
+        """Every count equals the counted seats behind it: a seat is never counted twice, nor a count without a seat."""
+        held = sa.select(seats.c.member_id, seats.c.counted_from, sa.func.count()).where(seats.c.counted)
+        by_seats = {(m, c): n for m, c, n in self.rows(held.group_by(seats.c.member_id, seats.c.counted_from))}
+        booked = sa.select(member_counts.c.member_id, member_counts.c.counted_from, member_counts.c.counted)
+        by_counts = {(m, c): n for m, c, n in self.rows(booked) if n}
+        assert by_seats == by_counts
+
+    def _bump(self, session: Session, live_code_id: int) -> None:
+        bump = sa.update(LiveCode).where(LiveCode.id == live_code_id)
+        session.execute(bump.values(version=LiveCode.version + 1))
