@@ -5,8 +5,8 @@ Decides how we talk to SQLite and PostgreSQL; what is stored is decided by each 
 """
 
 from inspect import iscoroutinefunction
+from typing import Any
 
-from flask import Flask
 from flask_sqlalchemy_lite import SQLAlchemy
 
 from app.db.base import Base, UtcDateTime, metadata, utc_now_column
@@ -15,7 +15,7 @@ from app.db.session import writing
 
 
 class Database(SQLAlchemy):
-    def init_app(self, app: Flask) -> None:  # type: ignore[override]
+    def init_app(self, app: Any) -> None:
         super().init_app(app)
         # The extension ends every request by closing async sessions, of which we have none, in an event loop made for
         # the purpose: 1.7 ms of a 1.85 ms request, and an error in a thread that runs a loop (Playwright's, say).

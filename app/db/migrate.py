@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask
 from flask_alembic import Alembic
 from sqlalchemy.engine import Connection
 
@@ -29,7 +28,7 @@ class Migrations(Alembic):
             logging.getLogger(name).handlers.clear()
             logging.getLogger(name).setLevel(logging.WARNING)
 
-    def init_app(self, app: Flask) -> None:
+    def init_app(self, app: Any) -> None:
         app.config["ALEMBIC"] = {"script_location": str(SCRIPTS)}
         app.config["ALEMBIC_CONTEXT"] = {
             "render_as_batch": True,
