@@ -72,11 +72,12 @@ def whole_lines(path: Path, offset: int, limit: int = 1 << 20) -> Iterator[tuple
     with path.open("rb") as file:
         file.seek(offset)
         chunk = file.read(limit)
-    for line in chunk.splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            return
-        offset += len(line)
-        yield line[:-1], offset
+        while len(chunk) >= limit and b"\n" not in chunk:  # a broken disk's garbage
+            limit *= 2
+            chunk += file.read(limit - len(chunk))
+    for line in chunk.split(b"\n")[:-1]:  # not splitlines, to which a \r ends a line, too
+        offset += len(line) + 1
+        yield line, offset
 
 
 def is_abandoned(path: Path) -> bool:

@@ -1,0 +1,56 @@
+"""`flask --app wsgi pipeline …`: drain in the foreground, see what waits, look at what could not be read."""
+
+import json
+import signal
+import threading
+from collections.abc import Callable
+
+import click
+import sqlalchemy as sa
+from flask.cli import AppGroup
+
+from app.db import db, writing
+from app.pipeline.drain import Drainer
+from app.pipeline.fold import retry_dead
+from app.pipeline.models import dead_events
+
+
+def group(make_drainer: Callable[[], Drainer]) -> AppGroup:
+    """The command group; `make_drainer` is called inside an application context."""
+    commands = AppGroup("pipeline", help="Scan events on their way into SQL.")
+
+    @commands.command("run")
+    @click.option("--once", is_flag=True, help="Fold what is waiting now, then end.")
+    def run(once: bool) -> None:
+        """Drain scan events into SQL until told to stop."""
+        drainer = make_drainer()
+        if once:
+            click.echo(f"{drainer.run_until_empty()} entries folded")
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        drainer.run(stop)
+
+    @commands.command("status")
+    def status() -> None:
+        """How many events wait, and how many were set aside."""
+        dead = db.session.scalar(sa.select(sa.func.count()).select_from(dead_events)) or 0
+        click.echo(json.dumps({"waiting": make_drainer().waiting(), "dead": dead}))
+
+    @commands.command("dead")
+    @click.option("--limit", default=50, show_default=True)
+    def dead(limit: int) -> None:
+        """The newest entries that could not be read, one JSON object a line."""
+        for row in db.session.execute(sa.select(dead_events).order_by(dead_events.c.id.desc()).limit(limit)):
+            fields = {"at": row.at.isoformat(), "origin": row.origin, "reason": row.reason, "raw": row.raw}
+            click.echo(json.dumps(fields, ensure_ascii=False))
+
+    @commands.command("retry")
+    def retry() -> None:
+        """Try the entries set aside once more (after an update that can read them)."""
+        with writing(db.session):
+            done = retry_dead(db.session.connection(), make_drainer().audience)
+        click.echo(f"{done.events} folded, {done.dead} still unreadable")
+
+    return commands

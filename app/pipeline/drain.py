@@ -1,0 +1,184 @@
+"""Takes scan events out of where the ledger left them and folds them into SQL: every one, once, within a second.
+
+Decides batch sizes, the order of the sources and what an outage does. Two sources: the outbox table, whose rows are
+deleted by the transaction that folds them, and this machine's spool files, whose positions that transaction moves. So a
+crash at any moment, or two drainers at once, neither loses an event nor counts one twice.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from app.db.upsert import insert
+from app.ledger.spool import is_abandoned, retire, spool_files, whole_lines
+from app.ledger.tables import outbox, spool_marks
+from app.pipeline.fold import Audience, fold_entries, set_aside
+from app.pipeline.lines import Dead, Entry
+
+log = logging.getLogger(__name__)
+
+# SQLite has one writer: while a batch is folded (0.2 ms an event) new visitors wait for their seats. PostgreSQL's
+# claims do not wait, and there larger batches cost less an event.
+BATCH = {"sqlite": 200, "postgresql": 1000}
+IDLE_SECONDS = 0.4
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+CHORE_SECONDS = 3600.0
+
+Chore = Callable[[Connection], object]
+
+
+class Drainer:
+    """One loop over the sources. `chores` are run once an hour, each in a transaction of its own."""
+
+    def __init__(self, engine: Engine, spool: Path, audience: Audience, chores: Sequence[Chore] = ()) -> None:
+        self._engine = engine
+        self._spool = spool
+        self.audience = audience
+        self._chores = chores
+        self._batch = BATCH[engine.dialect.name]
+        self._chores_due = 0.0
+
+    def run_once(self) -> int:
+        """Folds one batch of each source; how many entries were taken, 0 when nothing is waiting."""
+        waits, marks = self._look()
+        taken = self._drain_outbox() if waits else 0
+        for file in spool_files(self._spool):
+            taken += self._drain_file(file, marks.get(file.name, 0))
+        return taken
+
+    def run_until_empty(self) -> int:
+        taken = 0
+        while batch := self.run_once():
+            taken += batch
+        return taken
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`. An outage is logged once and waited out, longer each time; nothing is lost meanwhile."""
+        pause = 0.0
+        while not stop.wait(pause or IDLE_SECONDS):
+            try:
+                self.run_until_empty()
+                self._do_chores()
+            except Exception as error:
+                # Whatever went wrong, the entries are where they were, and the loop must outlive it.
+                if not pause:
+                    log.error(
+                        "scan events wait, SQL takes none: %s", type(error).__name__, exc_info=not _is_outage(error)
+                    )
+                pause = min(pause * 2 or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+            else:
+                if pause:
+                    log.warning("scan events are folded again")
+                pause = 0.0
+
+    def waiting(self) -> int:
+        """About how many entries wait: rows of the outbox and lines of the spool not folded yet."""
+        with self._engine.connect() as connection:
+            rows = connection.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0
+            marks = {row[0]: row[1] for row in connection.execute(_MARKS)}
+        return rows + sum(_count_lines(file, marks.get(file.name, 0)) for file in spool_files(self._spool))
+
+    def _look(self) -> tuple[bool, dict[str, int]]:
+        """Whether the outbox holds anything, and how far each spool file is folded. Reading first costs an idle
+        installation no write lock."""
+        with self._engine.connect() as connection:
+            waits = connection.execute(sa.select(outbox.c.id).limit(1)).first() is not None
+            return waits, {row[0]: row[1] for row in connection.execute(_MARKS)}
+
+    def _drain_outbox(self) -> int:
+        with self._writing() as connection:
+            # PostgreSQL: what another consumer has taken is passed over, not waited for.
+            oldest = sa.select(outbox.c.id).order_by(outbox.c.id).limit(self._batch).with_for_update(skip_locked=True)
+            taken = sa.delete(outbox).where(outbox.c.id.in_(oldest)).returning(outbox.c.id, outbox.c.body)
+            rows = sorted((int(row[0]), str(row[1])) for row in connection.execute(taken))
+            fold_entries(connection, [Entry(f"outbox:{number}", body) for number, body in rows], self.audience)
+        return len(rows)
+
+    def _drain_file(self, file: Path, folded_to: int) -> int:
+        """One batch of a spool file. A half-written last line waits for its rest; when the writer is gone there will be
+        none, so it is set aside, and a file that is wholly folded is deleted."""
+        try:
+            if file.stat().st_size > folded_to:
+                taken = self._fold_file(file)
+                if taken or not is_abandoned(file):
+                    return taken
+                self._set_torn_end_aside(file)
+            elif retire(file, folded_to):
+                self._forget_mark(file)
+        except FileNotFoundError:
+            pass  # another drainer has finished with it
+        return 0
+
+    def _fold_file(self, file: Path) -> int:
+        with self._writing() as connection:
+            offset = _lock_mark(connection, file)
+            lines = list(islice(whole_lines(file, offset), self._batch))
+            entries = [Entry(f"{file.name}:{end}", line) for line, end in lines]
+            if lines:
+                fold_entries(connection, entries, self.audience)
+                _move_mark(connection, file, lines[-1][1])
+        return len(lines)
+
+    def _set_torn_end_aside(self, file: Path) -> None:
+        with self._writing() as connection:
+            offset = _lock_mark(connection, file)
+            torn = file.read_bytes()[offset:]
+            # Asked once more: the file may just have been made by a writer that had not locked it yet.
+            if torn and b"\n" not in torn and is_abandoned(file):
+                set_aside(connection, [Dead(Entry(f"{file.name}:{offset}", torn), "torn: its writer was killed")])
+                _move_mark(connection, file, offset + len(torn))
+
+    def _forget_mark(self, file: Path) -> None:
+        with self._writing() as connection:
+            connection.execute(sa.delete(spool_marks).where(_of(file)))
+
+    def _do_chores(self) -> None:
+        if monotonic() < self._chores_due:
+            return
+        self._chores_due = monotonic() + CHORE_SECONDS
+        for chore in self._chores:
+            with self._writing() as connection:
+                chore(connection)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection, connection.execution_options(immediate=True).begin():
+            yield connection
+
+
+_MARKS = sa.select(spool_marks.c.file, spool_marks.c.offset)
+
+
+def _of(file: Path) -> sa.ColumnElement[bool]:
+    return spool_marks.c.file == file.name
+
+
+def _lock_mark(connection: Connection, file: Path) -> int:
+    """How far the file is folded; nobody else folds it until this transaction ends."""
+    fresh = insert(connection, spool_marks).values(file=file.name, offset=0).on_conflict_do_nothing()
+    connection.execute(fresh)
+    return int(connection.execute(sa.select(spool_marks.c.offset).where(_of(file)).with_for_update()).scalar_one())
+
+
+def _move_mark(connection: Connection, file: Path, offset: int) -> None:
+    connection.execute(sa.update(spool_marks).where(_of(file)).values(offset=offset))
+
+
+def _count_lines(file: Path, offset: int) -> int:
+    try:
+        with file.open("rb") as opened:
+            opened.seek(offset)
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: opened.read(1 << 20), b""))
+    except FileNotFoundError:
+        return 0
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, OSError | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)

@@ -1,0 +1,63 @@
+"""Roll-up tables: what happened at a live code in one hour, in total and by one dimension at a time.
+
+Every question about numbers is answered from these; single events are never counted. An hour begins where the panel's
+time zone has its hours, so that local days are whole even in zones that are half an hour off.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db import UtcDateTime, metadata
+
+# Cells without a value (a scan that was shown no member) are kept under these, because a primary key takes no null.
+NO_ID = 0
+NO_TEXT = ""
+
+
+def _rollup(name: str, *key: sa.Column[Any]) -> sa.Table:
+    return sa.Table(
+        f"rollup_{name}",
+        metadata,
+        sa.Column("live_code_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("hour", UtcDateTime, primary_key=True),
+        *key,
+        *(sa.Column(count, sa.Integer, nullable=False) for count in COUNTS),
+        sqlite_with_rowid=False,
+    )
+
+
+def _id() -> sa.Column[Any]:
+    return sa.Column("key", sa.Integer, primary_key=True, autoincrement=False)
+
+
+def _text(characters: int) -> sa.Column[Any]:
+    return sa.Column("key", sa.String(characters), primary_key=True)
+
+
+# visitors: people whose first event of the local day, in this cell's key, fell into this hour; summed over the hours of
+# a day it is exact.
+COUNTS = ("scans", "visitors", "assigned", "pressed", "stuck")
+
+# hour_visitors: different people in this very hour; not to be summed.
+rollup_total = _rollup("total", sa.Column("hour_visitors", sa.Integer, nullable=False))
+ROLLUPS: Mapping[str, sa.Table] = {
+    "member": _rollup("member", _id()),
+    "choice": _rollup("choice", _id()),
+    "region": _rollup("region", _text(40)),
+    "outcome": _rollup("outcome", _text(12)),
+    "device": _rollup("device", _text(40)),
+    "placement": _rollup("placement", _text(100)),
+}
+
+# Working memory, not history: in which cells of a day a visitor is counted already. Rows of days long gone are deleted.
+visitor_days = sa.Table(
+    "visitor_days",
+    metadata,
+    sa.Column("live_code_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("visitor", sa.String(32), primary_key=True),
+    sa.Column("seen", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
