@@ -24,6 +24,7 @@ Environment = Literal["development", "production"]
 
 # Every variable we read; the ones that may be given as NAME_FILE because they hold a secret.
 NAMES = (
+    "HUOZI_ADMIN_EMAIL",
     "HUOZI_BIND",
     "HUOZI_DATABASE_URL",
     "HUOZI_DATA_DIR",
@@ -64,6 +65,7 @@ class Settings:
     geoip_fill_db: Path | None  # a second one, asked only where the first is silent
     timezone: str
     language: str
+    admin_email: str  # the first administrator, made where there is none
     unknown_names: tuple[str, ...] = ()  # HUOZI_* nobody reads: most likely misspelt
 
     @property
@@ -106,6 +108,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         geoip_fill_db=read.path("HUOZI_GEOIP_FILL_DB"),
         timezone=_timezone(read),
         language=read.choice("HUOZI_LANGUAGE", LANGUAGES),
+        admin_email=read.text("HUOZI_ADMIN_EMAIL", "admin@localhost"),
         unknown_names=_unknown(environ),
         secret_key=_secret_key(read, env, data_dir),  # last: nothing is written for an environment that is refused
     )

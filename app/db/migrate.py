@@ -11,10 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_alembic import Alembic
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
 from app.db.base import UtcDateTime, metadata
 
+_POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 log = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
@@ -76,6 +78,11 @@ def _render_item(kind: str, item: Any, context: Any) -> Any:
     """A revision names plain types only, so that it still runs when ours have moved or changed."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, sa.JSON) and isinstance(item.dialect_impl(_POSTGRESQL), postgresql.JSONB):
+        # What Alembic writes for a variant does not run.
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        none = f"none_as_null={item.none_as_null}"
+        return f"sa.JSON({none}).with_variant(postgresql.JSONB({none}), 'postgresql')"
     return False
 
 
