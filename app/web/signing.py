@@ -1,7 +1,8 @@
 """Small signed texts that leave the house and come back: a visitor's seats, a trial scan, a swap link.
 
 Decides their form: keyed BLAKE2b over payload and expiry, under a key of its purpose, so that a text signed for one
-thing is worth nothing for another. Anybody may read the payload. What it means and how long it lives is the caller's business.
+thing is worth nothing for another. Anybody may read the payload. What it means and how long it lives is the caller's
+business.
 """
 
 import hmac
@@ -22,7 +23,7 @@ def sign(purpose: str, payload: bytes, key: str, *, expires_at: int = 0) -> str:
 
 
 def verify(purpose: str, text: str, key: str, *, now: float = 0) -> bytes | None:
-    """The payload, or None when it was not signed by us for this purpose, or not in time. Takes 3.5 µs for 200 bytes."""
+    """The payload, or None when it was not signed by us for this purpose, or not in time. 200 bytes take 3.5 µs."""
     signed = _bytes(text)
     if signed is None:
         return None
