@@ -1,0 +1,195 @@
+"""What administrators see of the others: users and their roles, invitations, the audit log."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask_babel import gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.accounts import audit_log, forms, guard, store
+from app.accounts.guard import current_user
+from app.db import db
+from app.db.audit import AuditEntry
+from app.web import settings
+from app.web.paging import read_page
+
+Answer = str | AnyResponse | tuple[str, int]
+
+blueprint = Blueprint("admin", __name__)
+
+
+@blueprint.before_request
+@guard.role_required("admin")
+def _for_admins() -> None:
+    return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _users_page(form: forms.Invite, link: str | None = None, link_for: str = "") -> str:
+    return render_template(
+        "accounts/users.html",
+        form=form,
+        users=store.everybody(db.session),
+        invitations=store.open_invitations(db.session, _now()),
+        role_names=forms.ROLE_NAMES,
+        link=link,
+        link_for=link_for,
+    )
+
+
+def _with_link(token: str, email: str) -> Response:
+    """The page that shows a link, which is a key: this once, and kept by no cache."""
+    link = settings().public_url + url_for("accounts.invitation", invitation_token=token)
+    response = make_response(_users_page(forms.Invite(formdata=None), link, email))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/users")
+def users() -> Answer:
+    return _users_page(forms.Invite())
+
+
+@blueprint.post("/users")
+def invite() -> Answer:
+    form = forms.Invite()
+    if form.validate():
+        found = store.invite(db.session, guard.actor(), current_user.id, form.email.data, form.role.data, _now())
+        if isinstance(found, str):
+            return _with_link(found, form.email.data)
+        form.email.errors = [gettext("Somebody with this address has an account already.")]
+    return _users_page(form), 422
+
+
+@blueprint.post("/users/<int:user_id>")
+def change(user_id: int) -> Answer:
+    form = forms.ChangeUser()
+    if not form.validate():
+        abort(422)
+    return _changed(user_id, role=form.role.data)
+
+
+@blueprint.post("/users/<int:user_id>/disable")
+def disable(user_id: int) -> Answer:
+    return _changed(user_id, is_active=False)
+
+
+@blueprint.post("/users/<int:user_id>/enable")
+def enable(user_id: int) -> Answer:
+    return _changed(user_id, is_active=True)
+
+
+def _changed(user_id: int, **changes: Any) -> AnyResponse:
+    found = store.change_user(db.session, guard.actor(), user_id, **changes)
+    match found:
+        case store.Refusal("last_admin"):
+            flash(gettext("This is the last administrator. Make somebody else one first."), "danger")
+        case store.Refusal():
+            abort(404)
+        case _:
+            flash(gettext("%(email)s was changed.", email=found.email), "success")
+    return redirect(url_for("admin.users"), code=303)
+
+
+@blueprint.post("/users/<int:user_id>/password-link")
+def password_link(user_id: int) -> Answer:
+    found = store.make_password_link(db.session, guard.actor(), current_user.id, user_id, _now())
+    user = store.find(db.session, user_id)
+    if isinstance(found, store.Refusal) or user is None:
+        abort(404)
+    return _with_link(found, user.email)
+
+
+@blueprint.post("/invitations/<int:invitation_id>/withdraw")
+def withdraw(invitation_id: int) -> Answer:
+    if not store.withdraw_invitation(db.session, guard.actor(), invitation_id, _now()):
+        abort(404)
+    flash(gettext("The invitation no longer works."), "success")
+    return redirect(url_for("admin.users"), code=303)
+
+
+@blueprint.get("/audit")
+def audit() -> Answer:
+    wanted, page = _wanted(), read_page(request.args)
+    total = audit_log.count(db.session, wanted)
+    return render_template(
+        "accounts/audit.html",
+        entries=audit_log.entries(db.session, wanted, page.limit, page.offset),
+        actions=[(action, action) for action in audit_log.actions(db.session)],
+        csv_url=f"{url_for('admin.audit_csv')}?{urlencode(request.args.to_dict())}",
+        differences=audit_log.differences,
+        page=page,
+        total=total,
+    )
+
+
+@blueprint.get("/audit.csv")
+def audit_csv() -> Response:
+    response = Response(stream_with_context(_lines(_wanted())), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="huozi-audit-{_now():%Y%m%d}.csv"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _wanted() -> audit_log.Wanted:
+    zone = settings().zone
+    since, until = _date("since"), _date("until")
+    return audit_log.Wanted(
+        actor=request.args.get("actor", "").strip()[:100],
+        action=request.args.get("action", "").strip()[:60],
+        since=datetime(since.year, since.month, since.day, tzinfo=zone) if since else None,
+        until=datetime(until.year, until.month, until.day, tzinfo=zone) + timedelta(days=1) if until else None,
+        object_type=request.args.get("object_type", "").strip()[:30],
+        object_id=request.args.get("object_id", type=int),
+    )
+
+
+def _date(name: str) -> date | None:
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _lines(wanted: audit_log.Wanted) -> Iterator[str]:
+    yield "\ufeff"  # tells Excel that this is UTF-8
+    yield _line(("at", "actor", "action", "object_type", "object_id", "before", "after", "request_id"))
+    for entry in audit_log.every(db.session, wanted):
+        yield _line(_cells(entry))
+
+
+def _cells(entry: AuditEntry) -> tuple[Any, ...]:
+    before, after = (json.dumps(side, ensure_ascii=False) if side else "" for side in (entry.before, entry.after))
+    at = entry.at.astimezone(settings().zone).isoformat(timespec="seconds")
+    return at, entry.actor, entry.action, entry.object_type, entry.object_id, before, after, entry.request_id
+
+
+def _line(cells: tuple[Any, ...]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow([_harmless(cell) for cell in cells])
+    return out.getvalue()
+
+
+def _harmless(cell: Any) -> Any:
+    """A spreadsheet runs a text that begins like a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,85 @@
+"""The audit log as it is read: filtered, in pages, or all of it for a file."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.db.audit import AuditEntry
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries; an empty field asks for all. `until` is exclusive."""
+
+    actor: str = ""
+    action: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    object_type: str = ""
+    object_id: int | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        found: list[sa.ColumnElement[bool]] = []
+        if self.actor:
+            found.append(AuditEntry.actor.icontains(self.actor, autoescape=True))
+        if self.action:
+            found.append(AuditEntry.action.startswith(self.action, autoescape=True))
+        if self.since:
+            found.append(AuditEntry.at >= self.since)
+        if self.until:
+            found.append(AuditEntry.at < self.until)
+        if self.object_type:
+            found.append(AuditEntry.object_type == self.object_type)
+        if self.object_id is not None:
+            found.append(AuditEntry.object_id == self.object_id)
+        return found
+
+
+def count(session: Session, wanted: Wanted) -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(AuditEntry).where(*wanted.conditions())) or 0
+
+
+def entries(session: Session, wanted: Wanted, limit: int, offset: int) -> list[AuditEntry]:
+    """The newest first."""
+    query = sa.select(AuditEntry).where(*wanted.conditions()).order_by(AuditEntry.id.desc())
+    return list(session.scalars(query.limit(limit).offset(offset)))
+
+
+def every(session: Session, wanted: Wanted) -> Iterator[AuditEntry]:
+    """All of them, the newest first, a few hundred in memory at a time."""
+    last: int | None = None
+    while True:
+        older = [AuditEntry.id < last] if last is not None else []
+        query = sa.select(AuditEntry).where(*wanted.conditions(), *older).order_by(AuditEntry.id.desc())
+        found = list(session.scalars(query.limit(AT_ONCE)))
+        yield from found
+        if len(found) < AT_ONCE:
+            return
+        last = found[-1].id
+        session.expunge_all()
+
+
+def actions(session: Session) -> list[str]:
+    """What has been done so far, for a list to choose from."""
+    return list(session.scalars(sa.select(AuditEntry.action).distinct().order_by(AuditEntry.action)))
+
+
+def differences(entry: AuditEntry) -> list[tuple[str, str, str]]:
+    """An entry's two sides as rows of (name, before, after); a side that was not written down is ""."""
+    before, after = entry.before or {}, entry.after or {}
+    names = [*before, *(name for name in after if name not in before)]
+    return [(name, _shown(before, name), _shown(after, name)) for name in names]
+
+
+def _shown(side: dict[str, Any], name: str) -> str:
+    value = side.get(name)
+    if value is None:
+        return "–" if name in side else ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
