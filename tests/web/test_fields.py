@@ -92,7 +92,6 @@ def test_moment_comes_out_in_utc_to_the_second(given: str, hour: int) -> None:
         "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "20261130T180000Z", "2026-11-30T18:00:60Z",
         "\uff11970-01-01T00:00:00Z", 5, True, [],
     ],
-    ],
 )  # fmt: skip
 def test_moment_without_zone_or_sense_is_refused(given: Any) -> None:
     assert wrong("at", given)
