@@ -1,6 +1,5 @@
 """A hypothesis state machine drives visitors, swaps, expiries, headcounts, stuck reports and restarts at random, beside
-a model of what each visitor may expect; whatever happens, the books must balance and nobody may be moved without a reason.
-"""
+a model of what each visitor may expect: the books must balance, and nobody is moved without a reason."""
 
 import itertools
 from collections.abc import Callable
@@ -151,7 +150,7 @@ class Machine(RuleBasedStateMachine):
                 assert held is not None
 
     def _had_a_reason(self, visitor: str, held: int) -> None:
-        """Given another seat: theirs was closed (state, date, another group) or had lapsed without room to come back."""
+        """Given another seat: theirs was closed (state, date, another group), or had lapsed and found no room."""
         before = self.before.get(visitor)
         member = self.world.snapshot(self.code).member(held)
         assert before is not None and member is not None
