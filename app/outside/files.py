@@ -49,7 +49,7 @@ class FileStore:
         return name
 
     def path(self, name: str) -> Path:
-        """Where a file of this name lies or would lie. ValueError for any other name: no path leads out of the folder."""
+        """Where a file of this name lies or would lie. ValueError for any other name: no path leads out."""
         if not is_name(name):
             raise ValueError("not a file name of this store")
         return self.root / name
