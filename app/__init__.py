@@ -5,7 +5,17 @@ import logging
 import sqlalchemy as sa
 from flask import Flask
 
+# Every table there is, so that migrations know of those, too, that no page below asks for.
+import app.accounts.models
+import app.codes.models
+import app.db.audit
+import app.ledger.tables
+import app.people.models
+import app.pipeline.models
+import app.stats.models  # noqa: F401
 from app import cli
+from app.accounts import admin_pages, guard, shell
+from app.accounts import pages as account_pages
 from app.db import db
 from app.db.engine import engine_options
 from app.db.migrate import migrations
@@ -64,7 +74,7 @@ def _prepare_storage(app: Flask, settings: Settings) -> None:
 def _prepare_web(app: Flask, settings: Settings) -> None:
     logs.init_app(app)
     security_headers.init_app(app, https=settings.is_https)
-    i18n.init_app(app, settings.language, settings.timezone)
+    i18n.init_app(app, settings.language, settings.timezone, guard.user_language)
     csrf.init_app(app)
     errors.init_app(
         app,
@@ -83,5 +93,9 @@ def _prepare_web(app: Flask, settings: Settings) -> None:
 
 
 def _register_features(app: Flask, settings: Settings) -> None:
-    """Each feature's tables, pages and API, in one place; a feature that is not listed here is not there."""
+    """Each feature's pages and API, in one place; a feature that is not listed here is not there."""
+    guard.init_app(app)
+    shell.init_app(app)
+    app.register_blueprint(account_pages.blueprint)
+    app.register_blueprint(admin_pages.blueprint)
     openapi.init_app(app, version())

@@ -2,6 +2,9 @@
 
 from flask import Flask
 
+from app.accounts import commands as accounts
+
 
 def register(app: Flask) -> None:
     """Adds every command group to `app`. `db` (migrations) is added by app/db itself."""
+    accounts.register(app)

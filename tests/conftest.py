@@ -73,12 +73,14 @@ def make_settings(data_dir: Path, database_url: str, **more: Any) -> Settings:
 def make_schema(database_url: str) -> None:
     """Today's schema, by the revisions that operators run."""
     app = create_app(dataclasses.replace(load({"HUOZI_SECRET_KEY": SECRET_KEY}), database_url=database_url))
-    with app.app_context():
-        if any(SCRIPTS.glob("*.py")):
-            migrations.upgrade()
-        else:
-            metadata.create_all(db.engine)
-    close(app)
+    try:
+        with app.app_context():
+            if any(SCRIPTS.glob("*.py")):
+                migrations.upgrade()
+            else:
+                metadata.create_all(db.engine)
+    finally:
+        close(app)
 
 
 def close(app: Flask) -> None:

@@ -22,10 +22,12 @@ def blueprint(checks: Mapping[str, Check], version: str) -> Blueprint:
 
     @pages.get("/healthz")
     def healthz() -> Any:
+        """Is the process alive? Asks no store."""
         return _fresh(jsonify(status="alive", version=version))
 
     @pages.get("/readyz")
     def readyz() -> Any:
+        """Do the stores answer? 503 names the one that does not."""
         stores = {name: _answers(name, check) for name, check in checks.items()}
         if all(stores.values()):
             return _fresh(jsonify(status="ready", stores=dict.fromkeys(stores, "ok")))
