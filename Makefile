@@ -1,7 +1,7 @@
 # From a bare checkout: `make run` serves Huozi, `make test` runs every test. Needs Python 3.11 or newer, git and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help run assets migrate translations geo test lint types check bench servers clean
+.PHONY: help run assets migrate translations docs geo test lint types check bench servers clean
 
 VENV := .venv/bin
 # What was installed, by the time of the file that asked for it.
@@ -31,8 +31,11 @@ migrate: $(RUN_ENV) ## bring the database up to date
 translations: $(DEV_ENV) ## bring the catalogues of texts up to date
 	@$(VENV)/python scripts/translations
 
-geo: $(DEV_ENV) ## build the bundled place database and region catalogue anew
-	@$(VENV)/python scripts/geo
+docs: $(DEV_ENV) ## write docs/commands.md and docs/routes.md from the code
+	@$(VENV)/python scripts/docs
+
+geo: ## build the bundled place database and region catalogue anew
+	@scripts/geo
 
 servers: ## install the real servers that tests and benchmark need
 	@scripts/install-test-servers
