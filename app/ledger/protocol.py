@@ -88,7 +88,6 @@ class NoRoom:
     """Nobody had room; nothing was written. `full`: at least one candidate failed on its capacity alone."""
 
     full: bool
-    held: Seat | None = None
 
 
 Answer = Assigned | Returning | Held | NoRoom | Stale

@@ -1,0 +1,83 @@
+"""The SQL ledger's statements on the hot path, built once: the text is compiled once and cached by SQLAlchemy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.ledger.tables import live_codes, member_counts, outbox, seats
+
+Found = sa.Row[*tuple[Any, ...]]
+
+LOOK = (
+    sa.select(live_codes.c.version, *seats.c)
+    .select_from(
+        live_codes.outerjoin(
+            seats,
+            (seats.c.scope == sa.bindparam("scope_key")) & (seats.c.visitor == sa.bindparam("visitor_key")),
+        )
+    )
+    .where(live_codes.c.id == sa.bindparam("live_code_id"))
+)
+LOOK_LOCKED = LOOK.with_for_update(of=live_codes, key_share=True)
+LOCK = (
+    sa.select(live_codes.c.id)
+    .where(live_codes.c.id == sa.bindparam("live_code_id"))
+    .with_for_update(of=live_codes, key_share=True)
+)
+VERSION = sa.select(live_codes.c.version).where(live_codes.c.id == sa.bindparam("live_code_id"))
+SEAT = sa.select(seats).where(seats.c.scope == sa.bindparam("scope"), seats.c.visitor == sa.bindparam("visitor"))
+SEND = sa.insert(outbox).values(body=sa.bindparam("body"))
+
+
+def insert_for(dialect: sa.Dialect) -> Callable[..., Any]:
+    """INSERT with ON CONFLICT, which both dialects spell alike but SQLAlchemy builds apart."""
+    return sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+
+
+def take_room(insert_into: Callable[..., Any]) -> Any:
+    """One seat more in a count, only while it is below `seat_limit` (-1: none); the row count says whether."""
+    insert = insert_into(member_counts).values(
+        member_id=sa.bindparam("member_id"),
+        counted_from=sa.bindparam("counted_from"),
+        generation=sa.bindparam("generation"),
+        counted=1,
+        pressed=0,
+        day=sa.bindparam("day"),
+        taken=1,
+        oldest_unpressed_at=sa.bindparam("at"),
+    )
+    now, new = member_counts.c, insert.excluded
+    limit = sa.bindparam("seat_limit", type_=sa.Integer)
+    is_new_day = now.day.is_(None) | (now.day < new.day)
+    return insert.on_conflict_do_update(
+        index_elements=["member_id", "counted_from"],
+        set_={
+            "counted": now.counted + 1,
+            # The clock may have been set back over midnight: the later day's count is kept, never lowered.
+            "day": sa.case((is_new_day, new.day), else_=now.day),
+            "taken": sa.case((is_new_day, 1), else_=now.taken + 1),
+            "oldest_unpressed_at": sa.func.coalesce(now.oldest_unpressed_at, new.oldest_unpressed_at),
+        },
+        where=(limit < 0) | (now.counted < limit),
+    ).execution_options(preserve_rowcount=True)
+
+
+def hold_seat(insert_into: Callable[..., Any]) -> Any:
+    """Writes the visitor's seat over the member `expected` (-1: none); the row count says whether it was still so."""
+    key = ("scope", "visitor")
+    moved = ("live_code_id", "member_id", "generation", "counted_from", "choice_id", "taken_at", "counted_at")
+    given = (*moved, "counted", "changes")
+    insert = insert_into(seats).values(
+        **{name: sa.bindparam(name) for name in (*key, *given)},
+        pressed_at=None,
+        lapsed=False,
+        refused="",
+        stuck_count=0,
+    )
+    return insert.on_conflict_do_update(
+        index_elements=key,
+        set_={name: insert.excluded[name] for name in (*given, "pressed_at", "lapsed")},
+        where=sa.func.coalesce(seats.c.member_id, -1) == sa.bindparam("expected", type_=sa.Integer),
+    ).execution_options(preserve_rowcount=True)
