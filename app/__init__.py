@@ -13,7 +13,7 @@ import app.ledger.tables
 import app.people.models
 import app.pipeline.models
 import app.stats.models  # noqa: F401
-from app import cli
+from app import cli, wiring
 from app.accounts import admin_pages, guard, shell
 from app.accounts import pages as account_pages
 from app.db import db
@@ -46,8 +46,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     _configure(app, settings)
     _prepare_storage(app, settings)
     _prepare_web(app, settings)
-    _register_features(app, settings)
+    house = app.extensions["huozi"] = wiring.build(settings)
+    _register_features(app, settings, house)
     cli.register(app)
+    app.wsgi_app = house.door(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -92,7 +94,7 @@ def _prepare_web(app: Flask, settings: Settings) -> None:
     app.register_blueprint(health.blueprint({"sql": sql}, version()))
 
 
-def _register_features(app: Flask, settings: Settings) -> None:
+def _register_features(app: Flask, settings: Settings, house: wiring.House) -> None:
     """Each feature's pages and API, in one place; a feature that is not listed here is not there."""
     guard.init_app(app)
     shell.init_app(app)

@@ -88,6 +88,7 @@ def close(app: Flask) -> None:
     with app.app_context():
         for engine in db.engines.values():
             engine.dispose()
+    app.extensions["huozi"].close()
 
 
 class FormClient(FlaskClient):

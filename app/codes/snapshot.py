@@ -7,18 +7,20 @@ app context; SQL only when nothing good enough is kept.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import tzinfo
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
 from app.codes import models
 from app.codes.choices import choices_of
 from app.codes.members import members_of
 from app.codes.versions import current_versions
+from app.ledger import LedgerDown
 from app.rules.kinds import KINDS
 from app.rules.model import (
     Choice,
@@ -64,7 +66,7 @@ class Snapshots:
                 return self._kept[live_code_id]
         if not is_slug(slug):
             return None
-        with self._engine.connect() as connection:
+        with _store(self._engine) as connection:
             live_code_id = connection.scalar(sa.select(models.LiveCode.id).where(models.LiveCode.slug == slug))
         return None if live_code_id is None else self.by_id(live_code_id)
 
@@ -91,7 +93,7 @@ class Snapshots:
             return kept
 
     def _load(self, live_code_id: int) -> Snapshot | None:
-        with self._engine.connect() as connection, Session(connection) as session:
+        with _store(self._engine) as connection, Session(connection) as session:
             snapshot = read_snapshot(session, live_code_id, self._zone)
         with self._lock:
             if snapshot is not None:
@@ -105,6 +107,16 @@ class Snapshots:
         while len(self._kept) > self._most_kept:
             _, oldest = self._kept.popitem(last=False)
             del self._ids[oldest.slug]
+
+
+@contextmanager
+def _store(engine: Engine) -> Iterator[Connection]:
+    """A connection; an outage of SQL is told in the words the scan door knows."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
+        raise LedgerDown(f"no snapshot: {type(error).__name__}") from error
 
 
 def _repeatable(engine: Engine) -> Engine:

@@ -6,7 +6,7 @@ answers `Stale` when it is not, so that a change shows on the very next scan. En
 store does not answer; nothing else escapes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -144,5 +144,6 @@ class Ledger(Protocol):
     def refused(self, scope: str, visitor: str) -> frozenset[int]:
         """Members this visitor said they could not get into."""
 
-    def erase(self, visitor: str) -> int:
-        """Forgets this visitor everywhere and leaves a keyed-hash tombstone; counts stay. Seats forgotten."""
+    def erase(self, visitor: str, live_code_ids: Collection[int] | None = None) -> int:
+        """Forgets this visitor under these live codes, or everywhere (None), and leaves keyed-hash tombstones, so that
+        no signed cookie brings a seat back; counts stay. Answers how many seats were forgotten."""

@@ -8,7 +8,7 @@ own transaction. `app/pipeline` drains both.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -40,6 +40,7 @@ from app.rules.tally import ScanEvent
 
 FIRST_LOOK = 8  # members read at first in sequential mode: mostly one of the first few has room
 TRIES = 4
+EVERYWHERE = 0
 STORE_ERRORS = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
 
 T = TypeVar("T")
@@ -126,12 +127,19 @@ class SqlLedger:
 
         return self._retrying(sweep)
 
-    def erase(self, visitor: str) -> int:
+    def erase(self, visitor: str, live_code_ids: Collection[int] | None = None) -> int:
+        places = [EVERYWHERE] if live_code_ids is None else sorted(live_code_ids)
+
         def forget(connection: Connection) -> int:
-            gone: int = connection.execute(sa.delete(seats).where(seats.c.visitor == visitor)).rowcount
-            connection.execute(sa.delete(stuck_reports).where(stuck_reports.c.visitor == visitor))
-            stone = self._insert(tombstones).values(visitor_hash=self._tombstone(visitor), at=datetime.now(UTC))
-            connection.execute(stone.on_conflict_do_nothing())
+            theirs = seats.c.visitor == visitor
+            if live_code_ids is not None:
+                theirs &= seats.c.live_code_id.in_(live_code_ids)
+            else:
+                connection.execute(sa.delete(stuck_reports).where(stuck_reports.c.visitor == visitor))
+            gone: int = connection.execute(sa.delete(seats).where(theirs)).rowcount
+            for place in places:
+                stone = self._insert(tombstones).values(visitor_hash=self._tombstone(visitor, place), at=_now())
+                connection.execute(stone.on_conflict_do_nothing())
             return gone
 
         return self._retrying(forget)
@@ -164,7 +172,7 @@ class SqlLedger:
         kept = claim.kept
         if kept is None or row.scope is not None or kept.epoch >= self._begin_or_read_epoch(connection):
             return None
-        if not claim.plan.keeps(kept.member_id, kept.generation) or self._is_erased(connection, claim.visitor):
+        if not claim.plan.keeps(kept.member_id, kept.generation) or self._is_erased(connection, claim):
             return None
         candidate = claim.plan.keep[kept.member_id]
         counted = self._take_room(connection, claim, candidate)
@@ -292,12 +300,13 @@ class SqlLedger:
         connection.execute(born)
         return int(connection.execute(sa.select(ledger_state.c.epoch)).scalar_one())
 
-    def _is_erased(self, connection: Connection, visitor: str) -> bool:
-        stone = sa.select(tombstones.c.at).where(tombstones.c.visitor_hash == self._tombstone(visitor))
-        return connection.execute(stone).first() is not None
+    def _is_erased(self, connection: Connection, claim: Claim) -> bool:
+        places = (EVERYWHERE, claim.plan.live_code_id)
+        stones = tombstones.c.visitor_hash.in_([self._tombstone(claim.visitor, place) for place in places])
+        return connection.execute(sa.select(tombstones.c.at).where(stones)).first() is not None
 
-    def _tombstone(self, visitor: str) -> str:
-        return blake2b(visitor.encode(), key=self._secret, digest_size=24).hexdigest()
+    def _tombstone(self, visitor: str, place: int) -> str:
+        return blake2b(f"{place}:{visitor}".encode(), key=self._secret, digest_size=24).hexdigest()
 
     def _send(self, connection: Connection, event: ScanEvent) -> None:
         connection.execute(SEND, {"body": event.encode()})
@@ -340,6 +349,10 @@ class SqlLedger:
                 yield connection
         except STORE_ERRORS as error:
             raise LedgerDown(f"{type(error).__name__}: {getattr(error, 'orig', None)}") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _key(claim: Claim) -> dict[str, Any]:

@@ -18,7 +18,7 @@ TAG_CHARACTERS = 50
 class Visitor(Base):
     __tablename__ = "visitors"
     __table_args__ = (
-        sa.Index("ix_visitors_last_seen", sa.text("last_seen_at DESC"), sa.text("id DESC")),
+        sa.Index("ix_visitors_last_seen", "last_seen_at", "id"),
         sa.CheckConstraint("scans >= 0 AND pressed >= 0", name="counts"),
     )
 
@@ -43,7 +43,7 @@ class VisitorLiveCode(Base):
     """What one visitor did under one live code."""
 
     __tablename__ = "visitor_live_codes"
-    __table_args__ = (sa.Index("ix_visitor_live_codes_list", "live_code_id", sa.text("last_at DESC"), "visitor_id"),)
+    __table_args__ = (sa.Index("ix_visitor_live_codes_list", "live_code_id", "last_at", "visitor_id"),)
 
     visitor_id: Mapped[int] = mapped_column(sa.ForeignKey("visitors.id"), primary_key=True)
     live_code_id: Mapped[int] = mapped_column(sa.ForeignKey("live_codes.id"), primary_key=True)
@@ -75,7 +75,8 @@ class Tag(Base):
 
 
 class VisitorTag(Base):
-    """A tag always stands under a live code: whoever may see that one may see the tag."""
+    """A tag always stands under a live code: whoever may see that one may see the tag. `choice_id` is set where it is
+    the answer to that live code's question; `at` is then the newest time it was given."""
 
     __tablename__ = "visitor_tags"
     __table_args__ = (sa.Index("ix_visitor_tags_list", "tag_id", "live_code_id", "visitor_id"),)
@@ -84,6 +85,7 @@ class VisitorTag(Base):
     tag_id: Mapped[int] = mapped_column(sa.ForeignKey("tags.id"), primary_key=True)
     live_code_id: Mapped[int] = mapped_column(sa.ForeignKey("live_codes.id"), primary_key=True)
     at: Mapped[datetime]
+    choice_id: Mapped[int | None]
 
 
 class ErasedVisitor(Base):

@@ -588,6 +588,18 @@ def test_erased_visitor_leaves_a_tombstone_and_the_count(world: World) -> None:
     assert world.ledger.erase(world.visitor()) == 0
 
 
+def test_erased_under_one_live_code_keeps_the_seat_in_another(world: World) -> None:
+    one, two = world.live_code(), world.live_code()
+    a, b = world.member(one), world.member(two)
+    who = world.visitor()
+    assert (world.shown(one, who), world.shown(two, who)) == (a, b)
+    assert world.ledger.erase(who, [one.id]) == 1
+    older = world.ledger.epoch() - 1
+    kept = ((f"lc:{one.id}", KeptSeat(one.id, a, 1, older)),)
+    assert outcome(world.scan(one, who, kept=kept)) == "assigned"
+    assert outcome(world.scan(two, who)) == "returning"
+
+
 def test_every_answer_is_an_event(world: World) -> None:
     code = world.live_code()
     world.member(code, capacity=1)

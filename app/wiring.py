@@ -1,0 +1,113 @@
+"""Builds what works without Flask: the ledger, the snapshots, the scan door, the drainer. Decides nothing else.
+
+Everything here is made before the server forks its workers and opens no connection until a worker asks for one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from app.codes.snapshot import Snapshots
+from app.db import make_engine
+from app.ledger import Ledger
+from app.ledger.spool import Spool
+from app.ledger.sql import SqlLedger
+from app.outside.files import FileStore
+from app.outside.geo import BUNDLED, Geo
+from app.people.absorb import absorb
+from app.people.erase import Eraser
+from app.pipeline import history
+from app.pipeline.background import Background
+from app.pipeline.drain import Drainer
+from app.pipeline.fold import Audience
+from app.scan.decide import Decider
+from app.scan.page import Pages
+from app.scan.views import ScanDoor
+from app.scan.visitor import Visitors
+from app.settings import Settings
+from app.stats import rollup
+
+WSGI = Callable[[Any, Any], Any]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The rooms of one process, built once."""
+
+    settings: Settings
+    engine: Engine
+    snapshots: Snapshots
+    ledger: Ledger
+    files: FileStore
+    geo: Geo
+    decider: Decider
+    drainer: Drainer
+    background: Background
+    eraser: Eraser
+
+    def serving(self, app: WSGI) -> WSGI:
+        """`app` in a process that serves: events are folded in the background of whichever worker gets the lock."""
+
+        def serve(environ: Any, start_response: Any) -> Any:
+            self.background.ensure_running()
+            return app(environ, start_response)
+
+        return serve
+
+    def close(self) -> None:
+        """Gives back threads and connections; for tests and commands."""
+        self.background.stop()
+        self.engine.dispose()
+
+    def door(self, app: WSGI) -> ScanDoor:
+        """The scan door in front of `app`."""
+        settings = self.settings
+        visitors = Visitors(
+            key=settings.secret_key,
+            locate=self.geo.place,
+            trusted_proxies=settings.trusted_proxies,
+            clock=utc_now,
+            secure=settings.is_https,
+            language=settings.language,
+        )
+        return ScanDoor(
+            app,
+            decider=self.decider,
+            visitors=visitors,
+            pages=Pages(utc_now),
+            pictures=self.files,
+            key=settings.secret_key,
+            public_url=settings.public_url,
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+
+def build(settings: Settings) -> House:
+    secret = settings.secret_key.encode()
+    engine = make_engine(settings.database_url)
+    snapshots = Snapshots(engine, settings.zone)
+    spool = settings.data_dir / "spool"
+    ledger = SqlLedger(engine, Spool(spool), secret)
+    eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget))
+    audience = Audience(eraser.screen, (absorb, partial(rollup.add, zone=settings.zone)))
+    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,))
+    return House(
+        settings=settings,
+        engine=engine,
+        snapshots=snapshots,
+        ledger=ledger,
+        files=FileStore(settings.data_dir / "images"),
+        geo=Geo(settings.geoip_db or BUNDLED, settings.geoip_fill_db),
+        decider=Decider(snapshots, ledger, utc_now),
+        drainer=drainer,
+        background=Background(drainer, settings.data_dir / "pipeline.lock"),
+        eraser=eraser,
+    )
