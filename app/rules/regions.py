@@ -7,6 +7,7 @@ below them. Which member serves a place is `targeting`'s business; where an addr
 """
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -212,6 +213,59 @@ def _fits(part: str, found: str) -> bool:
     """Whether a path may name `part` above `found`; China is above Hong Kong, Macao and Taiwan too."""
     above = _spellings.get(part)
     return above is not None and (covers(above, found) or (above == "CN" and found in GREATER_CHINA))
+
+
+def named(text: str, parent: str | None) -> str | None:
+    """The region directly below `parent` that address databases, which spell as they like, call `text`; None if none
+    is.
+
+    广东, 广东省, Guangdong, "Guangdong Sheng" and "Guangdong Province" are one; so are 恩施, 恩施州 and "Enshi". A
+    part in brackets ("Guangzhou (Tianhe)") is left out. A city merged into another gives that one.
+    """
+    return _names().get((parent, _bare(text)))
+
+
+_ADMINISTRATIVE = frozenset({
+    "province", "sheng", "shi", "city", "municipality", "prefecture", "autonomous", "region", "zizhiqu", "zizhizhou",
+    "zhuangzu", "huizu", "weiwuer", "uyghur", "uygur", "zhuang", "hui", "league", "diqu", "sar", "special",
+    "administrative",
+})  # fmt: skip
+_CHINESE_SUFFIXES = (
+    "特别行政区", "维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "地区", "林区", "省", "市", "州", "盟", "县",
+)  # fmt: skip
+_OTHER_NAMES = {
+    "中国": "CN", "china": "CN", "香港": "HK", "hong kong": "HK", "澳门": "MO", "macao": "MO", "macau": "MO",
+    "台湾": "TW", "taiwan": "TW", "nei mongol": "CN/CN-NM", "ningsia": "CN/CN-NX", "kwangtung": "CN/CN-GD",
+    "xigaze": "CN/CN-XZ/540200", "kashi": "CN/CN-XJ/653100", "yining": "CN/CN-XJ/654000",
+}  # fmt: skip
+
+
+def _bare(text: str) -> str:
+    """A name without what tells its rank: accents, brackets, "Province", 省."""
+    text = unicodedata.normalize("NFKD", text.split("(")[0].split("（")[0])
+    text = _plain("".join(mark for mark in text if not unicodedata.combining(mark)))
+    if text.isascii():
+        words = text.split()
+        return "".join(word for word in words if word not in _ADMINISTRATIVE) or "".join(words)
+    for suffix in _CHINESE_SUFFIXES:
+        if text.endswith(suffix) and len(text) - len(suffix) >= 2:
+            return text.removesuffix(suffix)
+    return text
+
+
+@lru_cache(maxsize=1)
+def _names() -> Mapping[tuple[str | None, str], str]:
+    """Official names first, then pinyin: "Shanxi" is 山西 and "Shaanxi" 陕西, though both are read shanxi."""
+    found: dict[tuple[str | None, str], str] = {}
+    for region in _regions.values():
+        for word in (region.zh, region.zh_short, region.en):
+            found.setdefault((region.parent, _bare(word)), region.key)
+    for word, key in _OTHER_NAMES.items():
+        found.setdefault((_regions[key].parent, _bare(word)), key)
+    for entry in _entries:
+        for word in (*entry.chinese, *entry.latin):
+            found.setdefault((_regions[entry.key].parent, _bare(word)), entry.key)
+    return found
 
 
 def covers(region: str, place: str) -> bool:

@@ -47,11 +47,12 @@ def _walk(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> Address 
 
 
 def _from_the_right(header: str) -> list[str]:
-    """The last entries of the header, newest first. What does not fit is cut off as garbage, which stops the walk."""
+    """The last entries of the header, newest first. What is too long becomes garbage, which stops the walk."""
     entries = header[-LONGEST_HEADER:].rsplit(",", LONGEST_CHAIN)
     if len(header) > LONGEST_HEADER or len(entries) > LONGEST_CHAIN:
         entries[0] = ""
-    return [entry.strip(" \t") for entry in reversed(entries)]
+    entries = [entry.strip(" \t") for entry in reversed(entries)]
+    return [entry if len(entry) <= LONGEST_ADDRESS else "" for entry in entries]
 
 
 def _is_trusted(address: Address | None, trusted: Sequence[Network]) -> bool:
@@ -65,8 +66,6 @@ def _parse(text: str) -> Address | None:
     Only the mapped form ::ffff:a.b.c.d is unwrapped here, because a listening IPv6 socket writes IPv4 peers so. 6to4
     and NAT64 are not: anybody may own 2002:7f00:1::1, and it must not pass for the trusted 127.0.0.1.
     """
-    if len(text) > LONGEST_ADDRESS:
-        return None
     try:
         host = _without_port(text)
         if ":" not in host:

@@ -19,6 +19,7 @@ from app.rules.regions import (
     children,
     covers,
     name,
+    named,
     nearest_city,
     normalise,
     prefixes,
@@ -268,3 +269,30 @@ def test_every_seat_is_nearest_to_itself() -> None:
         if region.level == "city":
             found = nearest_city(region.lat, region.lon)
             assert found == region.key, json.dumps([found, region.key])
+
+
+@pytest.mark.parametrize(
+    ("text", "parent", "key"),
+    [
+        ("广东", "CN", "CN/CN-GD"),
+        ("Guangdong Sheng", "CN", "CN/CN-GD"),
+        ("Guangdong Province", "CN", "CN/CN-GD"),
+        ("新疆维吾尔自治区", "CN", "CN/CN-XJ"),
+        ("Xinjiang Uygur Zizhiqu", "CN", "CN/CN-XJ"),
+        ("Nei Mongol", "CN", "CN/CN-NM"),
+        ("Xizang", "CN", "CN/CN-XZ"),
+        ("Shanxi", "CN", "CN/CN-SX"),
+        ("Shaanxi", "CN", "CN/CN-SN"),
+        ("海南", "CN", "CN/CN-HI"),
+        ("海南", "CN/CN-QH", "CN/CN-QH/632500"),
+        ("恩施", "CN/CN-HB", "CN/CN-HB/422800"),
+        ("阿里地区", "CN/CN-XZ", "CN/CN-XZ/542500"),
+        ("Haerbin", "CN/CN-HL", "CN/CN-HL/230100"),
+        ("Hong Kong", None, "HK"),
+        ("阿联酋", None, "AE"),
+        ("广州", "CN/CN-HN", None),
+        ("", "CN", None),
+    ],
+)
+def test_a_region_is_known_by_the_names_databases_use(text: str, parent: str | None, key: str | None) -> None:
+    assert named(text, parent) == key
