@@ -107,9 +107,10 @@ def update_member(
     version: int | None = None,
     revision: int | None = None,
     allow_duplicate: bool = False,
+    image: str | None = None,
 ) -> Member | Refused:
-    """Sets what differs; `expires_at` goes to the current version. Stale when the current version is no longer
-    `version`, or the row no longer `revision`. A state takes an archived member back."""
+    """Sets what differs; `expires_at` and `image` (the file to show) go to the current version. Stale when the current
+    version is no longer `version`, or the row no longer `revision`. A state takes an archived member back."""
     member = lock_member(session, asker, member_id)
     if member is None:
         return NOT_FOUND
@@ -121,9 +122,8 @@ def update_member(
     current, _ = current_versions(session, [member])[member.id]
     with session.no_autoflush:
         before, after = assign(member, {name: values[name] for name in FIELDS if name in values})
-        if "expires_at" in values:
-            was, became = assign(current, {"expires_at": values["expires_at"], "expiry_source": "entered"})
-            before, after = before | was, after | became
+        was, became = assign(current, _of_version(values, image))
+        before, after = before | was, after | became
         refused = _misfit(session, member, current, after, was_archived, allow_duplicate)
     if refused is not None:
         session.expire(member)
@@ -133,6 +133,13 @@ def update_member(
         written(session, member)
         record(session, asker.actor, "member.changed", "member", member.id, before=before, after=after)
     return member
+
+
+def _of_version(values: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {} if image is None else {"image": image}
+    if "expires_at" in values:
+        found |= {"expires_at": values["expires_at"], "expiry_source": "entered"}
+    return found
 
 
 def _misfit(

@@ -196,20 +196,6 @@ def trust(session: Session, asker: Asker, member_id: int, *, now: datetime) -> M
     return member
 
 
-def show_cut(session: Session, asker: Asker, member_id: int, image: str) -> Member | Refused:
-    """Shows this file of the current version's from now on: the rectified cut, or the code drawn anew."""
-    member = lock_member(session, asker, member_id)
-    if member is None:
-        return NOT_FOUND
-    version, _ = current_versions(session, [member])[member_id]
-    before = {"image": version.image}
-    if version.image != image:
-        version.image = image
-        written(session, member)
-        record(session, asker.actor, "member.changed", "member", member_id, before=before, after={"image": image})
-    return member
-
-
 def _next_generation(session: Session, member_id: int) -> MemberGeneration:
     mine = MemberGeneration.member_id == member_id
     generation = MemberGeneration(

@@ -29,7 +29,7 @@ def add(
 
 
 def update(session: Session, asker: Asker, member: Member, **more: Any) -> Any:
-    options = {name: more.pop(name) for name in ("version", "revision", "allow_duplicate") if name in more}
+    options = {name: more.pop(name) for name in ("version", "revision", "allow_duplicate", "image") if name in more}
     with writing(session):
         return members.update_member(session, asker, member.id, more, **options)
 
@@ -171,6 +171,14 @@ def test_entered_expiry_goes_to_the_current_version(session: Session, asker: Ask
     past = make.NOW - timedelta(days=1)
     update(session, asker, member, expires_at=past)
     assert (shown(session, member).expires_at, shown(session, member).expiry_source) == (past, "entered")
+    assert live_code.version == 3
+
+
+def test_shown_file_may_be_the_cut(session: Session, asker: Asker, live_code: LiveCode) -> None:
+    member = add(session, asker, live_code)
+    for _ in range(2):
+        update(session, asker, member, image="cut.png")
+    assert shown(session, member).image == "cut.png" and shown(session, member).expiry_source == "guessed"
     assert live_code.version == 3
 
 

@@ -170,15 +170,6 @@ def test_trust_clears_suspicion_once(session: Session, asker: Asker, member: Mem
     assert live_code.version == before + 1
 
 
-def test_shown_file_may_be_the_cut(session: Session, asker: Asker, member: Member, live_code: LiveCode) -> None:
-    before = live_code.version
-    for _ in range(2):
-        with writing(session):
-            versions.show_cut(session, asker, member.id, "cut.png")
-    assert versions.versions_of(session, member.id)[0].image == "cut.png"
-    assert live_code.version == before + 1
-
-
 def test_another_marketers_member_is_not_found(session: Session, member: Member) -> None:
     with writing(session):
         stranger = make.asker(make.user_row(session))
@@ -187,4 +178,3 @@ def test_another_marketers_member_is_not_found(session: Session, member: Member)
     assert count(session, stranger, member, 1) is NOT_FOUND
     with writing(session):
         assert versions.trust(session, stranger, member.id, now=LATER) is NOT_FOUND
-        assert versions.show_cut(session, stranger, member.id, "x") is NOT_FOUND
