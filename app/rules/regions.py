@@ -24,7 +24,7 @@ _WITHOUT_CITIES = {
 }  # fmt: skip
 GREATER_CHINA = ("CN", "HK", "MO", "TW")
 # Nobody is "near" a city this far away: out at sea, or in a country whose towns the catalogue does not hold.
-NEAREST_LIMIT_M = 700_000
+NEAREST_LIMIT_M = 500_000
 LONGEST_KEY = 40
 
 
@@ -124,7 +124,6 @@ def _plain(text: str) -> str:
 
 _regions, _former, _entries = _load()
 REGIONS: Mapping[str, Region] = MappingProxyType(_regions)
-_cities = tuple(r for r in _regions.values() if r.level == "city" or r.key in MUNICIPALITIES)
 
 
 def _abroad() -> tuple[str, ...]:
@@ -356,11 +355,20 @@ def quick_groups_in(keys: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ..
 
 
 def nearest_city(lat: float, lon: float) -> str | None:
-    """The city of China whose seat is nearest to a WGS-84 position, or the country whose capital is nearer still.
+    """The city of China whose seat is nearest to a WGS-84 position, or the country of a foreign town nearer still.
 
-    None out at sea. Without boundaries this is right for about 95 % of provinces and 82 % of cities: good enough to
-    greet somebody with, never to refuse them.
+    None out at sea. Without boundaries the province is right for 92 % and the city for 78 % of China's 2,845 county
+    seats: good enough to greet somebody with, never to refuse them.
     """
-    places = (*_cities, *(_regions[key] for key in (*GREATER_CHINA[1:], *QUICK_GROUPS["海外"])))
-    distance, key = min((distance_m(lat, lon, place.lat, place.lon), place.key) for place in places)
+    distance, key = min((distance_m(lat, lon, at_lat, at_lon), key) for key, at_lat, at_lon in _landmarks())
     return key if distance <= NEAREST_LIMIT_M else None
+
+
+@lru_cache(maxsize=1)
+def _landmarks() -> tuple[tuple[str, float, float], ...]:
+    """What a position is compared with: the seats of Chinese cities, the capitals and the larger towns abroad."""
+    text = resources.files(__package__).joinpath("towns_abroad.csv").read_text(encoding="utf-8")
+    abroad = [(row["country"], *_position(row)) for row in csv.DictReader(text.splitlines())]
+    at_home = [(r.key, r.lat, r.lon) for r in _regions.values() if r.level == "city" or r.key in MUNICIPALITIES]
+    capitals = [(key, _regions[key].lat, _regions[key].lon) for key in (*GREATER_CHINA[1:], *QUICK_GROUPS["海外"])]
+    return (*at_home, *capitals, *abroad)
