@@ -24,7 +24,7 @@ from pypinyin import Style, lazy_pinyin  # type: ignore[import-not-found,unused-
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "app" / "rules" / "regions.csv"
 ABROAD = OUTPUT.with_name("towns_abroad.csv")
-# A position is abroad when a foreign town is nearer than any Chinese seat: big ones everywhere, smaller ones near China.
+# A position is abroad when a town abroad is nearer than any Chinese seat: big ones everywhere, smaller ones near China.
 BIG_TOWN, BORDER_TOWN, BORDER_DEGREES = 300_000, 15_000, 3.0
 
 
