@@ -9,6 +9,7 @@ from flask import Flask
 import app.accounts.models
 import app.codes.models
 import app.db.audit
+import app.db.once
 import app.ledger.tables
 import app.people.models
 import app.pipeline.models
@@ -68,7 +69,7 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _prepare_storage(app: Flask, settings: Settings) -> None:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # password hashes, and who holds which seat
     db.init_app(app)
     migrations.init_app(app)
 
