@@ -1,10 +1,12 @@
 """What people may type into the forms about accounts. Checks shape only; what is taken or wrong, `store` knows."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, SelectField, SelectMultipleField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -32,6 +34,10 @@ PASSWORD_PROBLEMS = {
 LIFETIMES_DAYS = {"0": lazy_gettext("Until revoked"), "30": lazy_gettext("30 days"), "365": lazy_gettext("1 year")}
 
 _needed = lazy_gettext("Fill this in.")
+
+
+def _choices(names: Mapping[str, Any]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in names.items()]
 
 
 def _tidy(value: Any) -> Any:
@@ -101,7 +107,7 @@ class Profile(FlaskForm):
         [_tidy],
         render_kw={"autocomplete": "name"},
     )
-    language = SelectField(lazy_gettext("Language"), choices=list(LANGUAGE_NAMES.items()))
+    language = SelectField(lazy_gettext("Language"), choices=_choices(LANGUAGE_NAMES))
 
 
 class NewToken(FlaskForm):
@@ -114,12 +120,12 @@ class NewToken(FlaskForm):
     scopes = SelectMultipleField(
         lazy_gettext("What may it do?"),
         [InputRequired(lazy_gettext("Tick at least one."))],
-        choices=list(SCOPE_NAMES.items()),
+        choices=_choices(SCOPE_NAMES),
         default=["read", "write"],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
-    lifetime = SelectField(lazy_gettext("How long does it work?"), choices=list(LIFETIMES_DAYS.items()))
+    lifetime = SelectField(lazy_gettext("How long does it work?"), choices=_choices(LIFETIMES_DAYS))
 
 
 class Invite(FlaskForm):
@@ -129,8 +135,8 @@ class Invite(FlaskForm):
         [_tidy],
         render_kw={"type": "email", "autocomplete": "off", "inputmode": "email"},
     )
-    role = SelectField(lazy_gettext("Role"), choices=list(ROLE_NAMES.items()), default="marketer")
+    role = SelectField(lazy_gettext("Role"), choices=_choices(ROLE_NAMES), default="marketer")
 
 
 class ChangeUser(FlaskForm):
-    role = SelectField(lazy_gettext("Role"), [Optional()], choices=list(ROLE_NAMES.items()))
+    role = SelectField(lazy_gettext("Role"), [Optional()], choices=_choices(ROLE_NAMES))
