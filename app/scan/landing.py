@@ -5,6 +5,7 @@ phone is `way_in`'s, how the page becomes bytes `page`'s business.
 """
 
 import re
+from collections.abc import Hashable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ ROOM_COUNTED_OUT = 30
 # A visitor sent back to the short URL by a form is still at their first look: nobody "returns" within this time.
 FIRST_LOOK_SECONDS = 90
 
+EVERYDAY = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.FALLBACK)
 SHOWN = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.ELSEWHERE, Outcome.FALLBACK)
 SEATED = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.ELSEWHERE)
 
@@ -50,6 +52,23 @@ def view_of(
     if outcome is Outcome.PREVIEW:
         return _preview(view, ahead)
     return _refusing(view, answer, now)
+
+
+def key_of(answer: Answer, scanner: Scanner, token: str, now: datetime) -> Hashable | None:
+    """What `view_of` makes of an everyday answer depends on this alone, and it costs a tenth of the View.
+
+    A live code's version stands for everything in its snapshot. None for every other page: those tell the time, count
+    places, or show a member of another live code, whose version is not known here.
+    """
+    outcome, snapshot, member = answer.decision.outcome, answer.snapshot, answer.decision.member
+    if snapshot is None or member is None or outcome not in EVERYDAY:
+        return None
+    choice, seat = answer.decision.choice, answer.seat
+    return (
+        (snapshot.id, snapshot.version, member.id, choice and choice.id, outcome, token),
+        (scanner.language, scanner.app, scanner.device),
+        (outcome is Outcome.RETURNING and _just_taken(answer, now), seat is not None and seat.changes == 0),
+    )
 
 
 def unknown(language: str) -> View:

@@ -7,7 +7,7 @@ can be on a page that did not choose it. Which sentences belong to which answer 
 import re
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -144,7 +144,19 @@ class Pages:
         self.clock = clock
         self._limit = limit
         self._kept: OrderedDict[View, Page] = OrderedDict()
+        self._by_key: dict[Hashable, Page] = {}
         self._lock = Lock()
+
+    def page_by(self, key: Hashable | None, view: Callable[[], View]) -> Page:
+        """The page under a key that stands for a whole View: the View itself is made only the first time."""
+        page = self._by_key.get(key)
+        if page is None:
+            page = self.page(view())
+            if key is not None:
+                if len(self._by_key) >= self._limit:
+                    self._by_key.clear()
+                self._by_key[key] = page
+        return page
 
     def page(self, view: View) -> Page:
         with self._lock:

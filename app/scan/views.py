@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -178,8 +179,9 @@ class ScanDoor:
             reply = json_reply(200, json_of(answer, guest.scanner.language, now))
         else:
             token, ahead = self._decider.page_token(answer), fetches_ahead(environ)
-            view = landing.view_of(answer, guest.scanner, slug, now, token=token, trial=trial, ahead=ahead)
-            reply = page_reply(200, self._pages.page(view))
+            key = None if trial else landing.key_of(answer, guest.scanner, token, now)
+            view = partial(landing.view_of, answer, guest.scanner, slug, now, token=token, trial=trial, ahead=ahead)
+            reply = page_reply(200, self._pages.page_by(key, view))
         headers = self._with_cookie(reply.headers, guest, answer)
         return reply if headers is reply.headers else replace(reply, headers=headers)
 

@@ -111,4 +111,4 @@ def _names(headers: dict[str, str]) -> dict[str, str]:
 def words(page: str) -> str:
     """What is read on a page: no tags, no script, no style."""
     body = re.sub(r"<(script|style|title)>.*?</\1>", "", page, flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+    return re.sub(r"[ \n]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body))).strip()
