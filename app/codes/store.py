@@ -5,7 +5,7 @@ Choices, members and versions have their own rooms; what a value may be is check
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,9 +45,13 @@ def list_live_codes(
     sort: str = "newest",
     limit: int = 20,
     offset: int = 0,
+    only: Collection[int] | None = None,
 ) -> tuple[list[LiveCode], int]:
-    """One page and the number in all. `q`: part of the name, the title or the slug; `state` None: all but archived."""
+    """One page and the number in all. `q`: part of the name, the title or the slug; `state` None: all but archived;
+    `only`: none but these."""
     found = sa.select(LiveCode).where(visible(asker), _in_state(state), _matches(q))
+    if only is not None:
+        found = found.where(LiveCode.id.in_(only))
     total = session.scalar(sa.select(sa.func.count()).select_from(found.subquery())) or 0
     page = found.order_by(*SORTS.get(sort, SORTS["newest"])).limit(limit).offset(offset)
     return list(session.scalars(page)), total
