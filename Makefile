@@ -1,7 +1,7 @@
 # From a bare checkout: `make run` serves Huozi, `make test` runs every test. Needs Python 3.11 or newer, git and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help run assets migrate translations docs geo test lint types check bench servers clean
+.PHONY: help run assets migrate translations docs geo test coverage lint types check bench servers clean
 
 VENV := .venv/bin
 # What was installed, by the time of the file that asked for it.
@@ -42,6 +42,9 @@ servers: ## install the real servers that tests and benchmark need
 
 test: $(DEV_ENV) assets servers ## all tests, on real servers; PYTEST="-k words" narrows them
 	@$(VENV)/python -m pytest $(PYTEST)
+
+coverage: $(DEV_ENV) servers ## branches of the rules and the ledger that no test takes: none
+	@$(VENV)/python -m pytest tests/rules tests/ledger --cov=app.rules --cov=app.ledger --cov-report=term-missing --cov-fail-under=100
 
 lint: $(DEV_ENV) ## style of all Python
 	@$(VENV)/ruff check . $$(grep -lE '^#!.*python' scripts/*)

@@ -1,5 +1,6 @@
 """How gunicorn serves Huozi: `gunicorn -c gunicorn.conf.py wsgi:app`. Reads the same settings as the application."""
 
+import os
 import sys
 
 from app.settings import SettingsError, load_from_process
@@ -25,7 +26,7 @@ timeout = 60
 graceful_timeout = 20
 
 # Heartbeat files on a disk can stall a worker for seconds.
-worker_tmp_dir = "/dev/shm" if sys.platform == "linux" else None
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 # The application writes one JSON line a request itself, without addresses.
 accesslog = None

@@ -303,7 +303,7 @@ def _development_key(data_dir: Path) -> str:
     file, draft = data_dir / "secret_key", data_dir / f".secret_key.{os.getpid()}.{secrets.token_hex(4)}"
     try:
         if not file.exists():
-            data_dir.mkdir(parents=True, exist_ok=True)
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
                 out.write(secrets.token_urlsafe(48))
             try:

@@ -7,6 +7,7 @@ is enough says so: `@pytest.mark.parametrize("database_url", ["sqlite"], indirec
 import dataclasses
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from playwright.sync_api import Browser, sync_playwright
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.db import db, metadata
-from app.db.migrate import SCRIPTS, migrations
+from app.db import db
+from app.db.migrate import migrations
 from app.settings import Settings, load
 from tests.servers import PostgresqlDatabases, Running, chromium, start_huozi, start_postgresql, start_redis
 
@@ -72,15 +73,13 @@ def make_settings(data_dir: Path, database_url: str, **more: Any) -> Settings:
 
 def make_schema(database_url: str) -> None:
     """Today's schema, by the revisions that operators run."""
-    app = create_app(dataclasses.replace(load({"HUOZI_SECRET_KEY": SECRET_KEY}), database_url=database_url))
-    try:
-        with app.app_context():
-            if any(SCRIPTS.glob("*.py")):
+    with tempfile.TemporaryDirectory(prefix="huozi-schema-") as folder:
+        app = create_app(make_settings(Path(folder), database_url))
+        try:
+            with app.app_context():
                 migrations.upgrade()
-            else:
-                metadata.create_all(db.engine)
-    finally:
-        close(app)
+        finally:
+            close(app)
 
 
 def close(app: Flask) -> None:

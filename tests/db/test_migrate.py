@@ -43,6 +43,19 @@ def tables_of(url: str) -> set[str]:
         engine.dispose()
 
 
+def test_no_table_is_unknown_to_migrations() -> None:
+    files = [file for file in (ROOT / "app").rglob("*.py") if "__tablename__" in file.read_text(encoding="utf-8")]
+    names = {str(file.relative_to(ROOT).with_suffix("")).replace("/", ".") for file in files}
+    done = subprocess.run(
+        [sys.executable, "-c", "import app, sys; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not names - set(done.stdout.split()), "import it in app/__init__.py, beside the others"
+
+
 def on_expression(difference: Any, dialect: str) -> bool:
     """An index that runs backwards reads as another one on SQLite; PostgreSQL tells."""
     index = difference[1] if difference[0] in ("add_index", "remove_index") else None
