@@ -43,12 +43,12 @@ def event(type: str = "scan", **more: Any) -> ScanEvent:
     return ScanEvent(type=type, **(defaults | more))
 
 
-def live_codes(engine: Engine, *ids: int, owner_id: int | None = None) -> None:
+def live_codes(engine: Engine, *ids: int, owner_id: int | None = None, **more: Any) -> None:
     """Live codes of these ids, of one owner."""
     with Session(engine) as session, writing(session):
         owner = owner_id or make.user_row(session).id
         for id in ids:
-            make.live_code_row(session, owner_id=owner, id=id)
+            make.live_code_row(session, owner_id=owner, id=id, **more)
 
 
 def eraser(secret: bytes = SECRET) -> Eraser:

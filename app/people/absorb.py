@@ -4,8 +4,9 @@ Decides how visits add up, whichever order they arrive in: counts are sums, the 
 from, their newest scan what they use and where they are. The answer to "which group do you want?" becomes a tag.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import Connection
 
 from app.db.upsert import Insert, insert_rows
 from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
+from app.rules.model import ChoicePolicy
 from app.rules.tally import ScanEvent, count_of
 
 # What somebody answers on a page is something they do; `predicted` is what we or a rule believe of them.
@@ -23,14 +25,16 @@ _VISITORS: sa.Table = Visitor.__table__  # type: ignore[assignment]
 _UNDER_CODES: sa.Table = VisitorLiveCode.__table__  # type: ignore[assignment]
 _TAGS: sa.Table = Tag.__table__  # type: ignore[assignment]
 _VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
+# What must be seen of a table that belongs to `codes`: may a visitor answer more than once?
+_LIVE_CODES = sa.table("live_codes", sa.column("id", sa.Integer), sa.column("choice_policy", sa.String))
 
 Row = dict[str, Any]
 Under = tuple[int, int]  # visitor id, live code id
 
 
 def absorb(connection: Connection, events: Sequence[ScanEvent]) -> None:
-    """Adds new events; the caller has made sure that each arrives once."""
-    known = [event for event in events if event.visitor]
+    """Adds new events; the caller has made sure that each arrives once. A preview is nobody's visit."""
+    known = [event for event in events if event.visitor and event.outcome != "preview"]
     if not known:
         return
     ids = _add_visitors(connection, known)
@@ -43,9 +47,9 @@ class _Latest:
     """The newest of some events, with what it says."""
 
     at: datetime | None = None
-    says: tuple[Any, ...] = ()
+    says: Row = field(default_factory=dict)
 
-    def hear(self, at: datetime, *says: Any) -> None:
+    def hear(self, at: datetime, **says: Any) -> None:
         if self.at is None or at > self.at:
             self.at, self.says = at, says
 
@@ -68,9 +72,11 @@ class _Sum:
         self.first = min(self.first, event, key=lambda e: e.at)
         self.last_at = max(self.last_at, event.at)
         if event.type == "scan":
-            self.profile.hear(event.at, event.region, event.device, event.app, event.language)
+            self.profile.hear(
+                event.at, region=event.region, device=event.device, app=event.app, language=event.language
+            )
         if event.member_id and event.outcome in ("assigned", "returning"):
-            self.seat.hear(event.at, event.member_id, event.choice_id)
+            self.seat.hear(event.at, member_id=event.member_id, choice_id=event.choice_id)
 
 
 def _sums(events: Sequence[ScanEvent], key: Any) -> dict[Any, _Sum]:
@@ -105,7 +111,6 @@ def _merge_visitors(statement: Insert) -> Any:
 
 
 def _visitor_row(key: str, found: _Sum) -> Row:
-    region, device, app, language = found.profile.says or (None,) * 4
     return {
         "key": key,
         "first_seen_at": found.first.at,
@@ -115,10 +120,7 @@ def _visitor_row(key: str, found: _Sum) -> Row:
         "first_live_code_id": found.first.live_code_id,
         "first_placement": found.first.placement,
         "profile_at": found.profile.at,
-        "region": region,
-        "device": device,
-        "app": app,
-        "language": language,
+        **{name: found.profile.says.get(name) for name in ("region", "device", "app", "language")},
     }
 
 
@@ -139,7 +141,6 @@ def _merge_under_codes(statement: Insert) -> Any:
 
 
 def _under_code_row(under: Under, found: _Sum) -> Row:
-    member_id, choice_id = found.seat.says or (None, None)
     return {
         "visitor_id": under[0],
         "live_code_id": under[1],
@@ -150,10 +151,10 @@ def _under_code_row(under: Under, found: _Sum) -> Row:
         "stuck": found.stuck,
         "placement": found.first.placement,
         "profile_at": found.profile.at,
-        "region": found.profile.says[0] if found.profile.says else None,
+        "region": found.profile.says.get("region"),
         "seat_at": found.seat.at,
-        "member_id": member_id,
-        "choice_id": choice_id,
+        "member_id": found.seat.says.get("member_id"),
+        "choice_id": found.seat.says.get("choice_id"),
     }
 
 
@@ -171,26 +172,49 @@ def _where(condition: Any, old: Any, new: Any, *columns: str) -> Row:
 
 
 def _add_tags(connection: Connection, events: Sequence[ScanEvent], ids: Mapping[str, int]) -> None:
-    """One tag a visitor, live code and answer; at the first time it was given."""
-    given: dict[tuple[str, int, int], datetime] = {}
+    """One tag a visitor, live code and answer; where only one counts, a newer answer takes the older one's place."""
+    answers: dict[tuple[str, Under], _Latest] = defaultdict(_Latest)
     for event in events:
         if event.tag and event.outcome == "assigned":
-            key = (event.tag, event.live_code_id, ids[event.visitor or ""])
-            given[key] = min(given.get(key, event.at), event.at)
-    if not given:
+            answers[event.tag, (ids[event.visitor or ""], event.live_code_id)].hear(
+                event.at, choice_id=event.choice_id or 0
+            )
+    if not answers:
         return
-    tag_ids = tag_ids_of(connection, {name for name, _, _ in given}, CHOICE_CATEGORY)
+    tag_ids = tag_ids_of(connection, {name for name, _ in answers}, CHOICE_CATEGORY)
     rows = [
-        {"tag_id": tag_ids[name], "live_code_id": live_code_id, "visitor_id": visitor_id, "at": at}
-        for (name, live_code_id, visitor_id), at in sorted(given.items())
+        {"visitor_id": under[0], "live_code_id": under[1], "tag_id": tag_ids[name], "at": answer.at} | answer.says
+        for (name, under), answer in sorted(answers.items(), key=lambda item: item[0])
     ]
     insert_rows(connection, _VISITOR_TAGS, rows, _merge_tags)
+    _drop_old_answers(connection, {under for _, under in answers})
 
 
 def _merge_tags(statement: Insert) -> Any:
     old, new = _VISITOR_TAGS.c, statement.excluded
-    earlier = sa.case((new.at < old.at, new.at), else_=old.at)
-    return statement.on_conflict_do_update(index_elements=list(_VISITOR_TAGS.primary_key), set_={"at": earlier})
+    newer = old.choice_id.is_(None) | (new.at > old.at)
+    changes = _where(newer, old, new, "at", "choice_id")
+    return statement.on_conflict_do_update(index_elements=list(_VISITOR_TAGS.primary_key), set_=changes)
+
+
+def _drop_old_answers(connection: Connection, unders: Collection[Under]) -> None:
+    asked_once = sa.select(_LIVE_CODES.c.id).where(
+        _LIVE_CODES.c.id.in_({live_code_id for _, live_code_id in unders}),
+        _LIVE_CODES.c.choice_policy != ChoicePolicy.SEVERAL.value,
+    )
+    once = set(connection.execute(asked_once).scalars())
+    concerned = sorted(under for under in unders if under[1] in once)
+    if not concerned:
+        return
+    old, newer = _VISITOR_TAGS.c, _VISITOR_TAGS.alias("newer").c
+    is_outdated = sa.exists().where(
+        newer.visitor_id == old.visitor_id,
+        newer.live_code_id == old.live_code_id,
+        newer.choice_id.is_not(None),
+        newer.at > old.at,
+    )
+    here = sa.tuple_(old.visitor_id, old.live_code_id).in_(concerned)
+    connection.execute(sa.delete(_VISITOR_TAGS).where(here, old.choice_id.is_not(None), is_outdated))
 
 
 def tag_ids_of(connection: Connection, names: set[str], category: str) -> Mapping[str, int]:
@@ -199,6 +223,10 @@ def tag_ids_of(connection: Connection, names: set[str], category: str) -> Mappin
     found: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     if missing := sorted(names - found.keys()):
         rows = [{"name": name, "category": category, "created_at": datetime.now(UTC)} for name in missing]
-        insert_rows(connection, _TAGS, rows, lambda statement: statement.on_conflict_do_nothing())
+        insert_rows(connection, _TAGS, rows, _unless_known)
         found = {row[0]: row[1] for row in connection.execute(query)}
     return found
+
+
+def _unless_known(statement: Insert) -> Any:
+    return statement.on_conflict_do_nothing()

@@ -161,10 +161,11 @@ def _of(file: Path) -> sa.ColumnElement[bool]:
 
 
 def _lock_mark(connection: Connection, file: Path) -> int:
-    """How far the file is folded; nobody else folds it until this transaction ends."""
-    fresh = insert(connection, spool_marks).values(file=file.name, offset=0).on_conflict_do_nothing()
-    connection.execute(fresh)
-    return int(connection.execute(sa.select(spool_marks.c.offset).where(_of(file)).with_for_update()).scalar_one())
+    """How far the file is folded; nobody else folds it until this transaction ends. One statement, because another
+    drainer may delete the mark between any two."""
+    fresh = insert(connection, spool_marks).values(file=file.name, offset=0)
+    locked = fresh.on_conflict_do_update(index_elements=["file"], set_={"file": fresh.excluded.file})
+    return int(connection.execute(locked.returning(spool_marks.c.offset)).scalar_one())
 
 
 def _move_mark(connection: Connection, file: Path, offset: int) -> None:

@@ -107,8 +107,12 @@ def set_aside(connection: Connection, dead: Sequence[Dead]) -> None:
         }
         for one in dead
     ]
-    insert_rows(connection, dead_events, rows, lambda statement: statement.on_conflict_do_nothing())
+    insert_rows(connection, dead_events, rows, _once)
     log.error("set aside %d unreadable scan events; see: flask --app wsgi pipeline dead", len(dead))
+
+
+def _once(statement: Insert) -> Any:
+    return statement.on_conflict_do_nothing()
 
 
 def _row(event: ScanEvent) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from app.db.upsert import Insert, insert_rows
 from app.rules.tally import ScanEvent, count_of
-from app.stats.models import COUNTS, NO_ID, NO_TEXT, ROLLUPS, rollup_total, visitor_days
+from app.stats.models import COUNTS, DAY_ROLLUPS, NO_ID, NO_TEXT, ROLLUPS, rollup_total, visitor_days
 
 # How long an event may be late and its visitor still be recognised as counted that day.
 DAYS_REMEMBERED = 14
@@ -46,7 +46,7 @@ def add(connection: Connection, events: Sequence[ScanEvent], zone: tzinfo) -> No
             _add_event(sums, event, zone)
     for person, marks in _unmarked(connection, sums.people).items():
         _add_visitor(sums, person, marks)
-    _write(connection, sums)
+    _write(connection, sums, zone)
 
 
 def is_counted(event: ScanEvent) -> bool:
@@ -143,13 +143,12 @@ def _insert_people(connection: Connection, people: Mapping[Person, Mapping[Mark,
         {"live_code_id": person[0], "day": person[1], "visitor": person[2], "seen": _as_text(map(_token, marks))}
         for person, marks in sorted(people.items())
     ]
-    table = visitor_days.c
-
-    def unless_known(statement: Insert) -> Any:
-        return statement.on_conflict_do_nothing().returning(table.live_code_id, table.day, table.visitor)
-
-    added = insert_rows(connection, visitor_days, rows, unless_known)
+    added = insert_rows(connection, visitor_days, rows, _unless_known)
     return sorted(set(people) - {(row[0], row[1], row[2]) for row in added})
+
+
+def _unless_known(statement: Insert) -> Any:
+    return statement.on_conflict_do_nothing().returning(*visitor_days.primary_key)
 
 
 def _lock_people(connection: Connection, known: Sequence[Person]) -> list[tuple[Person, str]]:
@@ -165,33 +164,44 @@ def _update_people(connection: Connection, grown: Sequence[tuple[Person, str]]) 
     if not grown:
         return
     rows = [{"live_code_id": person[0], "day": person[1], "visitor": person[2], "seen": seen} for person, seen in grown]
-
-    def replace(statement: Insert) -> Any:
-        key = list(visitor_days.primary_key)
-        return statement.on_conflict_do_update(index_elements=key, set_={"seen": statement.excluded.seen})
-
-    insert_rows(connection, visitor_days, rows, replace)
+    insert_rows(connection, visitor_days, rows, _replace_seen)
 
 
-def _write(connection: Connection, sums: _Sums) -> None:
+def _replace_seen(statement: Insert) -> Any:
+    key = list(visitor_days.primary_key)
+    return statement.on_conflict_do_update(index_elements=key, set_={"seen": statement.excluded.seen})
+
+
+def _write(connection: Connection, sums: _Sums, zone: tzinfo) -> None:
     """Adds the sums to the stored cells, in the order of their keys: two batches must not lock them crosswise."""
-    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    hourly: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    daily: dict[str, dict[tuple[int, date, Key], list[int]]] = defaultdict(dict)
     for cell in sorted(sums.cells, key=lambda cell: (cell[0], cell[1], cell[2], str(cell[3]))):
         dimension, live_code_id, hour, key = cell
-        row: dict[str, Any] = dict(zip(COUNTS, sums.cells[cell], strict=True))
-        row.update({"hour_visitors": sums.hour_visitors.get(cell, 0)} if dimension == "total" else {"key": key})
-        if any(row[count] for count in COUNTS) or row.get("hour_visitors"):
-            rows[dimension].append({"live_code_id": live_code_id, "hour": hour, **row})
+        counts, hour_visitors = sums.cells[cell], sums.hour_visitors.get(cell, 0)
+        if not any(counts) and not hour_visitors:
+            continue
+        row: dict[str, Any] = {"live_code_id": live_code_id, "hour": hour, **dict(zip(COUNTS, counts, strict=True))}
+        hourly[dimension].append(row | ({"hour_visitors": hour_visitors} if dimension == "total" else {"key": key}))
+        of_day = daily[dimension].setdefault((live_code_id, hour.astimezone(zone).date(), key), [0] * len(COUNTS))
+        of_day[:] = map(add_up, of_day, counts)
+    for dimension, table in DAY_ROLLUPS.items():
+        _add_rows(connection, table, [_day_row(*cell) for cell in daily[dimension].items()])
     for dimension, table in (*ROLLUPS.items(), ("total", rollup_total)):
-        if rows[dimension]:
-            _add_rows(connection, table, rows[dimension])
+        _add_rows(connection, table, hourly[dimension])
+
+
+def _day_row(cell: tuple[int, date, Key], counts: Sequence[int]) -> dict[str, Any]:
+    live_code_id, day, key = cell
+    return {"live_code_id": live_code_id, "day": day, "key": key, **dict(zip(COUNTS, counts, strict=True))}
 
 
 def _add_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    counts = [column for column in table.c if not column.primary_key]
+    if rows:
+        insert_rows(connection, table, rows, _add_to_stored)
 
-    def add_to_stored(statement: Insert) -> Any:
-        sums = {column.name: column + statement.excluded[column.name] for column in counts}
-        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
 
-    insert_rows(connection, table, rows, add_to_stored)
+def _add_to_stored(statement: Insert) -> Any:
+    columns = statement.table.c
+    sums = {column.name: column + statement.excluded[column.name] for column in columns if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=[c for c in columns if c.primary_key], set_=sums)

@@ -15,7 +15,7 @@ from app.pipeline.fold import Audience, fold, fold_entries, retry_dead
 from app.pipeline.lines import Entry
 from app.pipeline.models import dead_events, events
 from app.rules.tally import ScanEvent
-from app.stats.models import ROLLUPS, rollup_total, visitor_days
+from app.stats.models import DAY_ROLLUPS, ROLLUPS, rollup_total, visitor_days
 from tests.happen import audience, count, event, happened, live_codes, rows, shuffled_batches, transaction
 from tests.make import NOW, hours
 
@@ -146,7 +146,7 @@ SOME_EVENTS = st.lists(
         live_code_id=st.sampled_from([1, 2]),
         outcome=st.sampled_from(["assigned", "returning", "full", "preview"]),
         member_id=st.sampled_from([None, 7, 8]),
-        choice_id=st.sampled_from([None, 3]),
+        choice_id=st.sampled_from([3, 4]),
         tag=st.sampled_from([None, "母婴", "数码"]),
         region=st.sampled_from([None, "CN/CN-GD/440100", "US"]),
         placement=st.sampled_from([None, "A1"]),
@@ -169,11 +169,13 @@ def test_order_batches_and_repetition_change_nothing(
     engine: Engine, happening: list[ScanEvent], order: list[int], size: int
 ) -> None:
     empty(engine)
-    live_codes(engine, 1, 2)
+    live_codes(engine, 1)
+    live_codes(engine, 2, choice_policy="several")
     happened(engine, *happening)
     at_once = everything(engine)
     empty(engine)
-    live_codes(engine, 1, 2)
+    live_codes(engine, 1)
+    live_codes(engine, 2, choice_policy="several")
     for batch in shuffled_batches(happening, order, size):
         happened(engine, *batch)
     assert everything(engine) == at_once
@@ -190,13 +192,15 @@ def everything(engine: Engine) -> dict[str, object]:
             {**row, "visitor_id": keys[row["visitor_id"]]} for row in by_visitor(rows(engine, VisitorLiveCode), keys)
         ],
         "tags": sorted(
-            (keys[r["visitor_id"]], names[r["tag_id"]], r["live_code_id"], r["at"]) for r in rows(engine, VisitorTag)
+            (keys[r["visitor_id"]], names[r["tag_id"]], r["live_code_id"], r["at"], r["choice_id"])
+            for r in rows(engine, VisitorTag)
         ),
         "total": rows(engine, rollup_total, "visitors"),
         **{
             name: [row for row in rows(engine, table, "visitors") if counts_something(row)]
             for name, table in ROLLUPS.items()
         },
+        **{f"{name} by day": rows(engine, table) for name, table in DAY_ROLLUPS.items()},
         "seen": rows(engine, visitor_days),
     }
 
@@ -221,7 +225,7 @@ def empty(engine: Engine) -> None:
             "events",
             "visitor_days",
             "rollup_total",
-            *(f"rollup_{name}" for name in ROLLUPS),
+            *(table.name for table in (*ROLLUPS.values(), *DAY_ROLLUPS.values())),
         ):
             connection.exec_driver_sql(f"DELETE FROM {table}")
 
@@ -251,6 +255,6 @@ def test_two_consumers_given_the_same_events_count_each_once(engine: Engine) -> 
     assert count(engine, events) == 240
     assert sum(row["scans"] for row in rows(engine, Visitor)) == 240
     assert [row["scans"] for row in rows(engine, VisitorLiveCode)] == [20] * 12
-    for table in (rollup_total, *ROLLUPS.values()):
+    for table in (rollup_total, *ROLLUPS.values(), *DAY_ROLLUPS.values()):
         assert sum(row["scans"] for row in rows(engine, table)) == 240, table.name
         assert sum(row["visitors"] for row in rows(engine, table)) == 12, table.name
