@@ -21,6 +21,7 @@ from app.db import db
 from app.db.engine import engine_options
 from app.db.migrate import migrations
 from app.settings import Settings, load_from_process, version
+from app.stats import api as stats_api
 from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
 from app.web.json_times import HuoziJSON
 from app.web.parsing import HuoziRequest, IdConverter
@@ -101,4 +102,5 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
     app.register_blueprint(admin_pages.blueprint)
-    openapi.init_app(app, version())
+    api = openapi.init_app(app, version())
+    api.register_blueprint(stats_api.blueprint)
