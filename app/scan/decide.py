@@ -418,6 +418,7 @@ class _Step:
             lapses_before=capacity.lapses_before(self.snapshot, self.now),
             choice_id=choice_id,
             kept=kept,
+            is_new=self.scanner.first,
         )
 
     def _plan(self, choice_id: int | None) -> Plan:

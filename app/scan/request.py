@@ -39,10 +39,10 @@ def form_of(environ: Environ) -> Mapping[str, Any]:
         raise Refusing(400, "bad_request") from None
 
 
-def number_of(form: Mapping[str, Any], name: str) -> int:
-    """An id from a form's text or a JSON number; anything else is the sender's mistake."""
+def number_of(environ: Environ, form: Mapping[str, Any], name: str) -> int:
+    """An id: digits in a form, a number in JSON; anything else is the sender's mistake."""
     value = form.get(name)
-    if isinstance(value, str):
+    if isinstance(value, str) and _media_type(environ) != "application/json":
         value = _digits(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID:
         return value

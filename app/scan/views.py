@@ -39,6 +39,9 @@ ACTIONS = ("choose", "press", "stuck", "show")
 REASONS = ("full", "expired", "other")
 OPENED = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.FALLBACK)
 
+# What `Decider.page_token` makes: no number larger than a database holds.
+_SHOWN = re.compile(r"[mr]\d{1,15}(?:\.\d{1,15}){1,2}", re.ASCII)
+
 TRIAL = "trial"
 # What signing makes of a slug. A shorter `t` is somebody's time stamp against a cache, and the scan is like any other.
 _TRIAL = re.compile(r"[A-Za-z0-9_-]{30,200}", re.ASCII)
@@ -111,7 +114,7 @@ class ScanDoor:
         if action == "press":
             return self._press(environ, slug, guest)
         if action == "choose":
-            return self._choose(environ, slug, guest, number_of(form, "choice_id"))
+            return self._choose(environ, slug, guest, number_of(environ, form, "choice_id"))
         if action == "stuck":
             return self._stuck(environ, slug, guest, form.get("reason"))
         return self._show(environ, slug, guest)
@@ -138,7 +141,7 @@ class ScanDoor:
 
     def _fresh(self, environ: Environ, slug: str) -> Reply:
         token = query_value(environ.get("QUERY_STRING", ""), "t") or ""
-        return json_reply(200, {"fresh": self._decider.fresh(slug, token[:100])})
+        return json_reply(200, {"fresh": bool(_SHOWN.fullmatch(token)) and self._decider.fresh(slug, token)})
 
     def _press(self, environ: Environ, slug: str, guest: Guest) -> Reply:
         if not guest.scanner.first:  # who brings no cookie holds no seat
