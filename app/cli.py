@@ -3,8 +3,10 @@
 from flask import Flask
 
 from app.accounts import commands as accounts
+from app.pipeline import commands as pipeline
 
 
 def register(app: Flask) -> None:
     """Adds every command group to `app`. `db` (migrations) is added by app/db itself."""
     accounts.register(app)
+    app.cli.add_command(pipeline.group(lambda: app.extensions["huozi"].drainer))
