@@ -109,7 +109,7 @@ def rectified_cut(upload: Upload, corners: Corners, *, modules: int = 41, invert
     # the milliseconds.
     framed = ImageOps.expand(code, border, "white").quantize(64, method=Image.Quantize.FASTOCTREE)
     out = BytesIO()
-    framed.save(out, "PNG", optimize=True)
+    framed.save(out, "PNG")
     return out.getvalue()
 
 
