@@ -17,9 +17,12 @@ import app.stats.models  # noqa: F401
 from app import cli, wiring
 from app.accounts import admin_pages, guard, shell
 from app.accounts import pages as account_pages
+from app.codes import api as codes_api
+from app.codes.desk import DESK
 from app.db import db
 from app.db.engine import engine_options
 from app.db.migrate import migrations
+from app.ledger import LedgerDown
 from app.settings import Settings, load_from_process, version
 from app.stats import api as stats_api
 from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
@@ -83,7 +86,7 @@ def _prepare_web(app: Flask, settings: Settings) -> None:
     errors.init_app(
         app,
         {
-            503: (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError),
+            503: (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, LedgerDown),
             422: (sa.exc.DataError,),
             409: (sa.exc.IntegrityError,),
         },
@@ -102,5 +105,7 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
     app.register_blueprint(admin_pages.blueprint)
+    app.extensions[DESK] = house.desk()
     api = openapi.init_app(app, version())
+    api.register_blueprint(codes_api.blueprint)
     api.register_blueprint(stats_api.blueprint)

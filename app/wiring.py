@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from app.codes.desk import Desk
 from app.codes.snapshot import Snapshots
+from app.codes.uploads import Shelves
 from app.db import make_engine
 from app.ledger import Ledger
 from app.ledger.spool import Spool
@@ -66,6 +68,20 @@ class House:
         """Gives back threads and connections; for tests and commands."""
         self.background.stop()
         self.engine.dispose()
+
+    def desk(self) -> Desk:
+        """What the panel and the API of live codes work with."""
+        settings = self.settings
+        return Desk(
+            ledger=self.ledger,
+            shelves=Shelves(images=self.files, cards=FileStore(settings.data_dir / "cards")),
+            place_of=self.geo.place,
+            zone=settings.zone,
+            key=settings.secret_key,
+            public_url=settings.public_url,
+            is_test=settings.public_url_is_test,
+            clock=utc_now,
+        )
 
     def door(self, app: WSGI) -> ScanDoor:
         """The scan door in front of `app`."""

@@ -23,6 +23,7 @@ MOST_WINDOWS = 50
 MOST_PEOPLE = 1_000_000
 _LINK = re.compile(r"https?://[^\s<>\"\\]+", re.IGNORECASE)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
+_PLACEMENT = re.compile(r"[A-Za-z0-9_\-\u4e00-\u9fff]{1,32}")
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00", re.ASCII)
 
 # What the store's refusals say about an input, by their short reasons.
@@ -255,6 +256,24 @@ class PinForm(Form):
 
 class OrderForm(Form):
     ids = Several(Id(), 1000, required=True)
+
+
+class QrQuery(ma.Schema):
+    """The permanent code as a file: `size` is its width, in px of a PNG and mm of an SVG or a PDF."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+    format = Word("png", "svg", "pdf", load_default="png")
+    size = Whole(1, 10_000, text=True, metadata={"description": "Width: px of a PNG, mm of an SVG or a PDF."})
+    title = Text(100, load_default="", metadata={"description": "A line above the code."})
+    caption = Text(100, load_default="", metadata={"description": "A line below it."})
+    p = Text(32, load_default="", metadata={"description": "The placement this print hangs at."})
+
+    @ma.validates("p")
+    def _check_placement(self, value: str, **kwargs: Any) -> None:
+        if value and not _PLACEMENT.fullmatch(value):
+            raise refused(_("Letters, digits, Chinese characters, - and _."))
 
 
 class SimulateForm(Form):

@@ -155,7 +155,9 @@ def _webargs_fields(error: HTTPException) -> Fields:
 def _flatten(value: Any, name: str, found: dict[str, list[str]]) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            _flatten(inner, f"{name}.{key}" if name else str(key), found)
+            # What marshmallow finds wrong with an object as a whole belongs to the input that holds it.
+            deeper = name if key == "_schema" else f"{name}.{key}" if name else str(key)
+            _flatten(inner, deeper, found)
     elif isinstance(value, list | tuple):
         found.setdefault(name or "_", []).extend(str(text) for text in value)
     else:

@@ -1,10 +1,15 @@
-"""The API's frame: /api/v1, its OpenAPI document, its error shape. Routes are in the features' `api.py`."""
+"""The API's frame: /api/v1, its OpenAPI document and the page that shows it, its error shape.
+
+Routes are in the features' `api.py`.
+"""
 
 from typing import Any
 
 import marshmallow as ma
 from flask import Flask
 from flask_smorest import Api
+
+from app.web import api_docs
 
 PREFIX = "/api/v1"
 
@@ -46,4 +51,6 @@ def init_app(app: Flask, version: str) -> Any:
             "security": [{"token": []}],
         },
     )
-    return HuoziApi(app)
+    api = HuoziApi(app)
+    app.register_blueprint(api_docs.blueprint(PREFIX, lambda: api.spec.to_dict()))
+    return api
