@@ -230,3 +230,14 @@ def test_every_icon_that_is_drawn_is_fetched(app: Flask) -> None:
         used |= set(re.findall(r"""picture=["']([a-z0-9-]+)["']""", text))
         used |= set(re.findall(r"""empty\(["']([a-z0-9-]+)["']""", text))
     assert used - listed == set()
+
+
+def test_everything_a_panel_page_loads_fits_the_budget(client: FlaskClient) -> None:
+    """400 KB squeezed, without the charts' library, which only pages with a chart load."""
+    page = client.get("/login").text
+    urls = set(re.findall(r'(?:href|src)="(/static/[^"#]+\.(?:css|js|svg)[^"#]*)', page))
+    assert len(urls) >= 5
+    sent = {url: client.get(url, headers={"Accept-Encoding": "gzip"}, buffered=True) for url in urls}
+    assert {answer.status_code for answer in sent.values()} == {200}, "fetch them first: scripts/assets"
+    assert sum(len(answer.data) for answer in sent.values()) <= 400 * 1024
+    assert not [url for url in urls if "echarts" in url]
