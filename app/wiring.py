@@ -15,12 +15,14 @@ from app.codes.desk import Desk
 from app.codes.snapshot import Snapshots
 from app.codes.uploads import Shelves
 from app.db import make_engine
+from app.db.held import WriteTurn
 from app.ledger import Ledger
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from app.outside.files import FileStore
 from app.outside.geo import BUNDLED, Geo
 from app.people.absorb import absorb
+from app.people.desk import Desk as PeopleDesk
 from app.people.erase import Eraser
 from app.pipeline import history
 from app.pipeline.background import Background
@@ -29,7 +31,7 @@ from app.pipeline.fold import Audience
 from app.scan.decide import Decider
 from app.scan.page import Pages
 from app.scan.views import ScanDoor
-from app.scan.visitor import Visitors
+from app.scan.visitor import COOKIE, Visitors
 from app.settings import Settings
 from app.stats import rollup
 
@@ -67,6 +69,7 @@ class House:
     def close(self) -> None:
         """Gives back threads and connections; for tests and commands."""
         self.background.stop()
+        self.ledger.close()
         self.engine.dispose()
 
     def desk(self) -> Desk:
@@ -83,10 +86,21 @@ class House:
             clock=utc_now,
         )
 
-    def door(self, app: WSGI) -> ScanDoor:
-        """The scan door in front of `app`."""
+    def people_desk(self) -> PeopleDesk:
+        """What the panel, the API and the privacy page work with for visitors."""
+        return PeopleDesk(
+            eraser=self.eraser,
+            timeline=history.timeline,
+            visitor_of=self.visitors().known,
+            cookie=COOKIE,
+            zone=self.settings.zone,
+            scratch=self.settings.data_dir / "scratch",
+        )
+
+    def visitors(self) -> Visitors:
+        """Who scans, by their cookie."""
         settings = self.settings
-        visitors = Visitors(
+        return Visitors(
             key=settings.secret_key,
             locate=self.geo.place,
             trusted_proxies=settings.trusted_proxies,
@@ -94,10 +108,14 @@ class House:
             secure=settings.is_https,
             language=settings.language,
         )
+
+    def door(self, app: WSGI) -> ScanDoor:
+        """The scan door in front of `app`."""
+        settings = self.settings
         return ScanDoor(
             app,
             decider=self.decider,
-            visitors=visitors,
+            visitors=self.visitors(),
             pages=Pages(utc_now),
             pictures=self.files,
             key=settings.secret_key,
@@ -108,13 +126,14 @@ class House:
 
 def build(settings: Settings) -> House:
     secret = settings.secret_key.encode()
-    engine = make_engine(settings.database_url)
+    engine = make_engine(settings.database_url, pool_size=0)
     snapshots = Snapshots(engine, settings.zone)
     spool = settings.data_dir / "spool"
-    ledger = SqlLedger(engine, Spool(spool), secret)
+    turn = WriteTurn(settings.data_dir / "ledger.lock") if engine.dialect.name == "sqlite" else None
+    ledger = SqlLedger(engine, Spool(spool), secret, turn)
     eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget))
     audience = Audience(eraser.screen, (absorb, partial(rollup.add, zone=settings.zone)))
-    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,))
+    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,), turn)
     return House(
         settings=settings,
         engine=engine,

@@ -12,7 +12,7 @@ BUSY_TIMEOUT_MS = 10_000
 
 def make_engine(url: str, **options: Any) -> Engine:
     """A plain engine for code that runs outside Flask (the ledger, the scan door, commands)."""
-    return sa.create_engine(url, **engine_options(url), **options)
+    return sa.create_engine(url, **{**engine_options(url), **options})
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 @event.listens_for(Engine, "begin")
 def _begin_sqlite(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        immediate = connection.get_execution_options().get("immediate", False)
+    options = connection.get_execution_options()
+    if connection.dialect.name == "sqlite" and options.get("isolation_level") != "AUTOCOMMIT":
+        immediate = options.get("immediate", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -36,7 +36,8 @@ class Claim:
     replace: the seat to be given up, once another one is found and only if it is still the one held; one that still
     stands is given up only with `moves` (another choice, another city), and `costs_change` notes it on the visitor.
     roll: in [0, 1), decides the random mode. lapses_before: seats of group kinds taken before this moment and never
-    pressed stop counting (None: never). event: what to append; its outcome and member are filled in.
+    pressed stop counting (None: never). is_new: the visitor was made by this very scan and cannot hold a seat yet, so
+    that there is no use in looking first. event: what to append; its outcome and member are filled in.
     """
 
     plan: Plan
@@ -52,6 +53,7 @@ class Claim:
     moves: bool = False
     costs_change: bool = False
     kept: KeptSeat | None = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +149,6 @@ class Ledger(Protocol):
     def erase(self, visitor: str, live_code_ids: Collection[int] | None = None) -> int:
         """Forgets this visitor under these live codes, or everywhere (None), and leaves keyed-hash tombstones, so that
         no signed cookie brings a seat back; counts stay. Answers how many seats were forgotten."""
+
+    def close(self) -> None:
+        """Gives back connections, when nobody asks any more."""

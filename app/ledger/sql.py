@@ -6,7 +6,6 @@ seats. A returning visitor writes nothing but an event to the spool; events of c
 own transaction. `app/pipeline` drains both.
 """
 
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from app.db.held import HeldConnections, WriteTurn
 from app.ledger import counting, leaving, statements
 from app.ledger.leaving import LostRace, refused_by, seat_of
 from app.ledger.protocol import (
@@ -32,7 +32,7 @@ from app.ledger.protocol import (
     StuckAnswer,
 )
 from app.ledger.spool import Spool
-from app.ledger.statements import LOCK, LOOK, LOOK_LOCKED, SEAT, SEND, VERSION, Found
+from app.ledger.statements import LOCK, Found
 from app.ledger.tables import ledger_state, seats, stuck_reports, tombstones
 from app.rules import capacity
 from app.rules.model import Candidate, Count, Mode, Rank, Seat, Tier, Turns
@@ -43,24 +43,33 @@ TRIES = 4
 EVERYWHERE = 0
 STORE_ERRORS = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
 
+LOST_RACES = ("IntegrityError", "UniqueViolation", "CheckViolation")
+
 T = TypeVar("T")
 
 
 class SqlLedger:
-    """Safe over threads and across fork, as far as `engine` has no open connection when the process forks."""
+    """Safe over threads and across fork. `turn`: where writers to SQLite queue."""
 
-    def __init__(self, engine: Engine, spool: Spool, secret: bytes) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, spool: Spool, secret: bytes, turn: WriteTurn | None = None) -> None:
+        self._held = HeldConnections(engine, turn)
         self._spool = spool
         self._secret = blake2b(secret, digest_size=32, person=b"huozi.tombstone").digest()
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._immediate = engine.execution_options(immediate=True)
-        self._is_sqlite = engine.dialect.name == "sqlite"
-        self._writer = threading.Lock()  # SQLite has one writer; waiting here is fairer and cheaper than its busy loop
         self._insert = statements.insert_for(engine.dialect)
-        self._take_room_statement = statements.take_room(self._insert)
-        self._hold_seat_statement = statements.hold_seat(self._insert)
+        self._hot = statements.Hot.prepare(engine.dialect)
+        driver = engine.dialect.loaded_dbapi
+        self._errors = (
+            *STORE_ERRORS,
+            sa.exc.IntegrityError,
+            driver.OperationalError,
+            driver.InterfaceError,
+            driver.InternalError,
+            driver.IntegrityError,
+        )
         self._epoch: int | None = None
+
+    def close(self) -> None:
+        self._held.close()
 
     # -- what a scan needs -------------------------------------------------------------------------------------------
 
@@ -70,9 +79,10 @@ class SqlLedger:
         return self._epoch
 
     def claim(self, claim: Claim) -> Answer:
-        with self._reading() as connection:
-            row = connection.execute(LOOK, _key(claim)).first()
-        answer = _settle(claim, row)
+        answer: Answer | None = None
+        if not claim.is_new:
+            with self._reading() as connection:
+                answer = _settle(claim, self._hot.look.first(connection, _key(claim)))
         if answer is None:
             return self._retrying(lambda connection: self._take(connection, claim))
         if isinstance(answer, Returning):
@@ -89,8 +99,8 @@ class SqlLedger:
 
     def version(self, live_code_id: int) -> int | None:
         with self._reading() as connection:
-            found: int | None = connection.execute(VERSION, {"live_code_id": live_code_id}).scalar()
-            return found
+            row = self._hot.version.first(connection, {"live_code_id": live_code_id})
+        return None if row is None else int(row.version)
 
     def seat(self, scope: str, visitor: str) -> Seat | None:
         row = self._row(scope, visitor)
@@ -147,7 +157,7 @@ class SqlLedger:
     # -- a claim, step by step ---------------------------------------------------------------------------------------
 
     def _take(self, connection: Connection, claim: Claim) -> Answer:
-        row = connection.execute(LOOK_LOCKED, _key(claim)).first()
+        row = self._hot.look_locked.first(connection, _key(claim))
         answer = _settle(claim, row)
         if row is None or (answer is not None and not isinstance(answer, Returning)):
             return answer or Stale(None)
@@ -193,6 +203,10 @@ class SqlLedger:
         self, connection: Connection, claim: Claim, tier: Tier, refused: frozenset[int]
     ) -> Candidate | None:
         """The mode's choice, its room already taken. In sequential mode the first few are looked at before the rest."""
+        first = tier.candidates[0]
+        try_at_once = tier.mode is Mode.SEQUENTIAL and first.daily_limit is None and first.member_id not in refused
+        if try_at_once and self._take_room(connection, claim, first):
+            return first  # mostly so, and then there is nothing to read
         look = FIRST_LOOK if tier.mode is Mode.SEQUENTIAL else len(tier.candidates)
         for part in (tier.candidates[:look], tier.candidates[look:]):
             counts = self._counts(connection, claim, part)
@@ -236,18 +250,15 @@ class SqlLedger:
         """Counts one more seat, if its limit allows; the test and the count are one statement."""
         if candidate.limit == 0:
             return False
-        taken = connection.execute(
-            self._take_room_statement,
-            {
-                "member_id": candidate.member_id,
-                "counted_from": candidate.counted_from,
-                "generation": candidate.generation,
-                "day": claim.today,
-                "at": claim.at if candidate.lapses else None,
-                "seat_limit": candidate.limit if candidate.limit is not None else -1,
-            },
-        )
-        return taken.rowcount == 1
+        values = {
+            "member_id": candidate.member_id,
+            "counted_from": candidate.counted_from,
+            "generation": candidate.generation,
+            "day": claim.today,
+            "at": claim.at if candidate.lapses else None,
+            "seat_limit": candidate.limit if candidate.limit is not None else -1,
+        }
+        return self._hot.take_room.count(connection, values) == 1
 
     def _seat(self, connection: Connection, claim: Claim, tier: Tier, chosen: Candidate, row: Found) -> Assigned:
         changes = (row.changes or 0) + int(claim.costs_change)
@@ -269,31 +280,28 @@ class SqlLedger:
         self, connection: Connection, claim: Claim, seat: Seat, counted_from: int, expected: int | None
     ) -> None:
         """Writes the seat over the one expected (None: none); another one there means we lost a race."""
-        written = connection.execute(
-            self._hold_seat_statement,
-            {
-                "scope": claim.scope,
-                "visitor": claim.visitor,
-                "live_code_id": seat.live_code_id,
-                "member_id": seat.member_id,
-                "generation": seat.generation,
-                "counted_from": counted_from,
-                "choice_id": seat.choice_id,
-                "taken_at": claim.at,
-                "counted_at": claim.at,
-                "counted": seat.counted,
-                "changes": seat.changes,
-                "expected": expected if expected is not None else -1,
-            },
-        )
-        if written.rowcount != 1:
+        values = {
+            "scope": claim.scope,
+            "visitor": claim.visitor,
+            "live_code_id": seat.live_code_id,
+            "member_id": seat.member_id,
+            "generation": seat.generation,
+            "counted_from": counted_from,
+            "choice_id": seat.choice_id,
+            "taken_at": claim.at,
+            "counted_at": claim.at,
+            "counted": seat.counted,
+            "changes": seat.changes,
+            "expected": expected if expected is not None else -1,
+        }
+        if self._hot.hold_seat.count(connection, values) != 1:
             raise LostRace
 
     # -- the store ---------------------------------------------------------------------------------------------------
 
     def _row(self, scope: str, visitor: str) -> Found | None:
         with self._reading() as connection:
-            return connection.execute(SEAT, {"scope": scope, "visitor": visitor}).first()
+            return self._hot.seat.first(connection, {"scope": scope, "visitor": visitor})
 
     def _begin_or_read_epoch(self, connection: Connection) -> int:
         born = self._insert(ledger_state).values(id=1, epoch=int(time.time())).on_conflict_do_nothing()
@@ -309,7 +317,7 @@ class SqlLedger:
         return blake2b(f"{place}:{visitor}".encode(), key=self._secret, digest_size=24).hexdigest()
 
     def _send(self, connection: Connection, event: ScanEvent) -> None:
-        connection.execute(SEND, {"body": event.encode()})
+        self._hot.send.count(connection, {"body": event.encode()})
 
     def _append(self, event: ScanEvent) -> None:
         """To the spool; when the local disk refuses, into SQL after all."""
@@ -331,24 +339,25 @@ class SqlLedger:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         try:
-            if self._is_sqlite:
-                with self._writer, self._immediate.connect() as connection, connection.begin():
-                    yield connection
-            else:
-                with self._engine.connect() as connection, connection.begin():
-                    yield connection
-        except (sa.exc.IntegrityError, *STORE_ERRORS) as error:
+            with self._held.writing() as connection:
+                yield connection
+        except self._errors as error:
             if _is_lost_race(error):
                 raise LostRace from error
-            raise LedgerDown(f"{type(error).__name__}: {getattr(error, 'orig', None)}") from error
+            self._held.drop()
+            raise LedgerDown(f"{type(error).__name__}: {error}"[:300]) from error
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        """This thread's connection, outside any transaction."""
         try:
-            with self._reader.connect() as connection:
-                yield connection
-        except STORE_ERRORS as error:
-            raise LedgerDown(f"{type(error).__name__}: {getattr(error, 'orig', None)}") from error
+            connection = self._held.connection()
+            yield connection
+            if connection.in_transaction():
+                connection.rollback()
+        except self._errors as error:
+            self._held.drop()
+            raise LedgerDown(f"{type(error).__name__}: {error}"[:300]) from error
 
 
 def _now() -> datetime:
@@ -387,5 +396,5 @@ def _answered(claim: Claim, outcome: str, seat: Seat) -> ScanEvent:
 
 def _is_lost_race(error: Exception) -> bool:
     """A unique key or a check hit by a concurrent change; on PostgreSQL also a deadlock or serialisation failure."""
-    code = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return isinstance(error, sa.exc.IntegrityError) or code in ("40P01", "40001")
+    cause = getattr(error, "orig", None) or error
+    return type(cause).__name__ in LOST_RACES or getattr(cause, "sqlstate", None) in ("40P01", "40001")

@@ -1,14 +1,16 @@
-"""The SQL ledger's statements on the hot path, built once: the text is compiled once and cached by SQLAlchemy."""
+"""The SQL ledger's statements on the hot path, compiled once for the dialect they run on (`db.held`)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.held import Prepared
 from app.ledger.tables import live_codes, member_counts, outbox, seats
 
-Found = sa.Row[*tuple[Any, ...]]
+Found = Any  # a row with the columns of `seats`; of LOOK also the live code's `version`
 
 LOOK = (
     sa.select(live_codes.c.version, *seats.c)
@@ -29,6 +31,32 @@ LOCK = (
 VERSION = sa.select(live_codes.c.version).where(live_codes.c.id == sa.bindparam("live_code_id"))
 SEAT = sa.select(seats).where(seats.c.scope == sa.bindparam("scope"), seats.c.visitor == sa.bindparam("visitor"))
 SEND = sa.insert(outbox).values(body=sa.bindparam("body"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """Every statement a scan may need, prepared."""
+
+    look: Prepared
+    look_locked: Prepared
+    version: Prepared
+    seat: Prepared
+    send: Prepared
+    take_room: Prepared
+    hold_seat: Prepared
+
+    @classmethod
+    def prepare(cls, dialect: sa.Dialect) -> "Hot":
+        insert_into = insert_for(dialect)
+        return cls(
+            look=Prepared(LOOK, dialect),
+            look_locked=Prepared(LOOK_LOCKED, dialect),
+            version=Prepared(VERSION, dialect),
+            seat=Prepared(SEAT, dialect),
+            send=Prepared(SEND, dialect),
+            take_room=Prepared(take_room(insert_into), dialect),
+            hold_seat=Prepared(hold_seat(insert_into), dialect),
+        )
 
 
 def insert_for(dialect: sa.Dialect) -> Callable[..., Any]:
@@ -61,7 +89,7 @@ def take_room(insert_into: Callable[..., Any]) -> Any:
             "oldest_unpressed_at": sa.func.coalesce(now.oldest_unpressed_at, new.oldest_unpressed_at),
         },
         where=(limit < 0) | (now.counted < limit),
-    ).execution_options(preserve_rowcount=True)
+    )
 
 
 def hold_seat(insert_into: Callable[..., Any]) -> Any:
@@ -80,4 +108,4 @@ def hold_seat(insert_into: Callable[..., Any]) -> Any:
         index_elements=key,
         set_={name: insert.excluded[name] for name in (*given, "pressed_at", "lapsed")},
         where=sa.func.coalesce(seats.c.member_id, -1) == sa.bindparam("expected", type_=sa.Integer),
-    ).execution_options(preserve_rowcount=True)
+    )

@@ -29,6 +29,7 @@ seats = sa.Table(
     sa.Column("stuck_count", sa.Integer, nullable=False, default=0),
     sa.CheckConstraint("NOT (counted AND member_id IS NULL)", name="released_is_not_counted"),
     sa.CheckConstraint("NOT (counted AND lapsed)", name="lapsed_is_not_counted"),
+    sqlite_with_rowid=False,
 )
 sa.Index("ix_seats_member", seats.c.member_id, seats.c.counted_from, seats.c.counted_at)
 sa.Index("ix_seats_visitor", seats.c.visitor)

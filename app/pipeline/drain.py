@@ -8,7 +8,7 @@ crash at any moment, or two drainers at once, neither loses an event nor counts 
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -35,10 +35,19 @@ Chore = Callable[[Connection], object]
 
 
 class Drainer:
-    """One loop over the sources. `chores` are run once an hour, each in a transaction of its own."""
+    """One loop over the sources. `chores` are run once an hour, each in a transaction of its own. `turn`: the queue of
+    SQLite's writers (`db.held.WriteTurn`), so that folding waits for claims and claims for folding, first come."""
 
-    def __init__(self, engine: Engine, spool: Path, audience: Audience, chores: Sequence[Chore] = ()) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        spool: Path,
+        audience: Audience,
+        chores: Sequence[Chore] = (),
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._engine = engine
+        self._turn = turn or nullcontext()
         self._spool = spool
         self.audience = audience
         self._chores = chores
@@ -149,7 +158,8 @@ class Drainer:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection, connection.execution_options(immediate=True).begin():
+        engine = self._engine.execution_options(immediate=True)
+        with self._turn, engine.connect() as connection, connection.begin():
             yield connection
 
 

@@ -22,7 +22,7 @@ from app.rules.targeting import Position
 
 log = logging.getLogger(__name__)
 
-TRIES = 6  # a snapshot may go stale between reading and claiming; more often than this in one scan is no accident
+TRIES = 20  # a snapshot may go stale between reading and claiming; so often in one scan is no accident
 PLANS = 20_000
 PAUSE_SECONDS = 1.0  # after a failure the store is left alone this long, so that an outage costs no time-out a scan
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from app.db import make_engine
+from app.db.held import WriteTurn
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from tests.ledger.world import World
@@ -16,7 +17,7 @@ SECRET = b"a secret of the tests"
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = make_engine(database_url)
+    engine = make_engine(database_url, pool_size=0)
     yield engine
     engine.dispose()
 
@@ -29,5 +30,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
-def world(engine: Engine, spool: Spool) -> World:
-    return World(engine, SqlLedger(engine, spool, SECRET))
+def world(engine: Engine, spool: Spool, tmp_path: Path) -> Iterator[World]:
+    ledger = SqlLedger(engine, spool, SECRET, WriteTurn(tmp_path / "ledger.lock"))
+    yield World(engine, ledger)
+    ledger.close()

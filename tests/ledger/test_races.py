@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from app.db import make_engine
+from app.db.held import WriteTurn
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from app.ledger.tables import seats
@@ -25,9 +26,9 @@ PROCESSES, THREADS, MEMBERS, SEATS = 4, 16, 20, 5
 
 def scan_many(url: str, spool_dir: str, slug: str, prefix: str, threads: int, scans: int) -> dict[str, int]:
     """One process: `threads` at once, new visitors each; member id or outcome → how often."""
-    engine = make_engine(url)
+    engine = make_engine(url, pool_size=0)
     spool = Spool(Path(spool_dir))
-    world = World(engine, SqlLedger(engine, spool, SECRET))
+    world = World(engine, SqlLedger(engine, spool, SECRET, WriteTurn(Path(spool_dir) / "lock")))
     decider = Decider(world.snapshots, world.ledger)
     gate = threading.Barrier(threads)
 

@@ -61,7 +61,7 @@ class World:
     def edit_member(self, member_id: int, **values: Any) -> None:
         """State, capacity, windows …; `expires_at` as PATCH sets it."""
         with Session(self.engine) as session, writing(session):
-            done = members.update_member(session, self.asker, member_id, values)
+            done = members.update_member(session, self.asker, member_id, values, now=self.now)
             assert isinstance(done, Member), done
 
     def swap(self, member_id: int, *, new_group: bool = False, **values: Any) -> None:
