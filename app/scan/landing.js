@@ -68,20 +68,20 @@
     }).catch(function () {});
   }
 
-  // Straight from the network it is fresh; an app's cache, or a browser that cannot tell, asks.
-  function fromCache() {
+  // Straight from the network it is fresh. A copy asks, and so does a page inside an app: those keep pages in spite of
+  // no-store, and not all of them admit it.
+  function isCopy() {
     var how = performance.getEntriesByType && performance.getEntriesByType('navigation')[0];
-    return !how || !how.transferSize;
+    return 'unsure' in page || !how || !how.transferSize;
   }
 
   window.addEventListener('pageshow', function (event) {
-    touched = false;
-    if (event.persisted || 'ahead' in page || fromCache()) check();
+    if (event.persisted) touched = false;
+    if (event.persisted || 'ahead' in page || isCopy()) check();
   });
   document.addEventListener('visibilitychange', function () {
-    touched = false;
-    clearTimeout(timer);
-    check();
+    if (document.visibilityState === 'hidden') release();
+    else check();
   });
   document.addEventListener('prerenderingchange', check);
 

@@ -40,7 +40,7 @@ def view_of(
     outcome, snapshot = answer.decision.outcome, answer.snapshot
     if snapshot is None:
         return _outage(scanner.language, slug) if answer.provisional else unknown(scanner.language)
-    view = _frame(snapshot, slug, scanner.language, token)
+    view = replace(_frame(snapshot, slug, scanner.language, token), unsure=scanner.app != "browser")
     if trial:
         view = replace(view, bar=say(scanner.language, "trial"), trial=trial)
     if outcome in SHOWN and answer.decision.member is not None:

@@ -102,6 +102,7 @@ class View:
     app_label: str = ""
     press: bool = False
     ahead: bool = False
+    unsure: bool = False
     shows_on_click: bool = False
     stuck: Stuck | None = None
     choices: tuple[Card, ...] = ()

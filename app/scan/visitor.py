@@ -86,6 +86,11 @@ class Visitors:
         )
         return Guest(scanner, kept)
 
+    def known(self, environ: Environ) -> str | None:
+        """The visitor this request's cookie names; None for nobody we know."""
+        kept = self._kept(environ.get("HTTP_COOKIE", ""))
+        return kept.visitor if kept is not None else None
+
     def language(self, environ: Environ) -> str:
         """`zh` or `en`: what the phone asks for; somebody who asks for neither reads English better than Chinese."""
         accept = environ.get("HTTP_ACCEPT_LANGUAGE", "")

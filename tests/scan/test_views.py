@@ -33,6 +33,11 @@ def test_everything_else_goes_to_flask(doorway: Doorway) -> None:
         assert doorway.phone().get(path).status_code == 418, path
 
 
+def test_pictures_are_served_before_flask(doorway: Doorway) -> None:
+    name = doorway.store.put(b"a picture", "png")
+    assert doorway.phone().get(f"/m/{name}").data == b"a picture"
+
+
 def test_a_first_scan_is_answered_by_a_page_that_nobody_keeps(doorway: Doorway) -> None:
     code = doorway.world.live_code()
     doorway.world.member(code)
