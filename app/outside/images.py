@@ -15,8 +15,9 @@ from io import BytesIO
 from math import dist
 from typing import Literal
 
-import pi_heif
 from PIL import Image, ImageOps, ImageStat
+
+from app.outside import heic
 
 MAX_BYTES = 15 * 1024 * 1024
 MAX_PIXELS = 25_000_000
@@ -36,7 +37,6 @@ DECODING = threading.RLock()
 
 # Our own limits come first; these are the second wall, for sizes a file changes its mind about while it is opened.
 Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
-pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 RefusalCode = Literal["not_an_image", "image_too_large", "image_too_many_pixels", "image_broken"]
 Point = tuple[float, float]
@@ -75,6 +75,8 @@ def open_upload(data: bytes) -> Upload | ImageRefusal:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             return _decode(data, form)
+        except heic.TooLarge as error:
+            return ImageRefusal("image_too_many_pixels", str(error))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             return ImageRefusal("image_too_many_pixels", "")
         # A dozen decoders written in C meet bytes made by strangers; whatever they raise means the file is broken.
@@ -200,6 +202,8 @@ def _what_instead(data: bytes) -> str:
 
 
 def _decode(data: bytes, form: str) -> Upload | ImageRefusal:
+    if form == "HEIF":
+        return Upload(_on_white(heic.decode(data, max_pixels=MAX_PIXELS, max_side=MAX_SIDE)), form)
     with Image.open(BytesIO(data), formats=[form]) as opened:
         width, height = opened.size
         most = MAX_JPEG_PIXELS if form == "JPEG" else MAX_PIXELS
@@ -207,7 +211,6 @@ def _decode(data: bytes, form: str) -> Upload | ImageRefusal:
             return ImageRefusal("image_too_many_pixels", f"{width}x{height}")
         if width * height > MAX_PIXELS:
             opened.draft("RGB", (width // 2, height // 2))
-        # libheif refuses, before it decodes, a picture larger than its header says.
         opened.load()
         _turn_upright(opened)
         return Upload(_on_white(opened), form)
