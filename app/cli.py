@@ -2,11 +2,15 @@
 
 from flask import Flask
 
+from app import demo
 from app.accounts import commands as accounts
+from app.codes import commands as codes
 from app.pipeline import commands as pipeline
 
 
 def register(app: Flask) -> None:
     """Adds every command group to `app`. `db` (migrations) is added by app/db itself."""
     accounts.register(app)
+    codes.register(app)
+    demo.register(app)
     app.cli.add_command(pipeline.group(lambda: app.extensions["huozi"].drainer))
