@@ -32,7 +32,6 @@ from app.rules.regions import Place
 from app.web.fields import PageQuery, Text, Word, page_of
 from app.web.paging import envelope
 
-
 __all__ = ["blueprint"]
 
 

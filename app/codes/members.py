@@ -5,7 +5,7 @@ becomes something that can be bound, `uploads`'.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,6 +108,7 @@ def update_member(
     revision: int | None = None,
     allow_duplicate: bool = False,
     image: str | None = None,
+    now: datetime | None = None,
 ) -> Member | Refused:
     """Sets what differs; `expires_at` and `image` (the file to show) go to the current version. Stale when the current
     version is no longer `version`, or the row no longer `revision`. A state takes an archived member back."""
@@ -122,7 +123,7 @@ def update_member(
     current, _ = current_versions(session, [member])[member.id]
     with session.no_autoflush:
         before, after = assign(member, {name: values[name] for name in FIELDS if name in values})
-        was, became = assign(current, _of_version(values, image))
+        was, became = assign(current, _of_version(current, values, image, now or datetime.now(UTC)))
         before, after = before | was, after | became
         refused = _misfit(session, member, current, after, was_archived, allow_duplicate)
     if refused is not None:
@@ -135,10 +136,15 @@ def update_member(
     return member
 
 
-def _of_version(values: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+def _of_version(current: MemberVersion, values: Mapping[str, Any], image: str | None, now: datetime) -> dict[str, Any]:
+    """A moment that is over expires the code now, not back then: who long-pressed it until now did so while it was
+    live, and is to wait for the next one. An expiry that is over already is corrected as it is given."""
     found: dict[str, Any] = {} if image is None else {"image": image}
     if "expires_at" in values:
-        found |= {"expires_at": values["expires_at"], "expiry_source": "entered"}
+        moment = values["expires_at"]
+        was_live = current.expires_at is None or current.expires_at > now
+        ends_now = moment is not None and moment < now and was_live
+        found |= {"expires_at": now if ends_now else moment, "expiry_source": "entered"}
     return found
 
 

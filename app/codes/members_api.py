@@ -126,9 +126,18 @@ def change_member(values: dict[str, Any], member_id: int) -> Response:
     version, revision = if_match() or (None, None)
     allow, show = values.pop("allow_duplicate", False), values.pop("show", None)
     image = _image_to_show(member_id, show) if show is not None else None
+    now = desk().clock()
     return change(
         lambda session: members.update_member(
-            session, asker(), member_id, values, version=version, revision=revision, allow_duplicate=allow, image=image
+            session,
+            asker(),
+            member_id,
+            values,
+            version=version,
+            revision=revision,
+            allow_duplicate=allow,
+            image=image,
+            now=now,
         ),
         tell,
     )

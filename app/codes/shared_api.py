@@ -21,7 +21,7 @@ from app.codes.desk import DESK, Desk
 from app.db import db, writing
 from app.db.once import LONGEST_KEY, Answered, Once, OtherRequest, answered, make_once, remember
 from app.outside.files import StoreFull
-from app.web.errors import Problem, known_problem
+from app.web.errors import Problem, answer, known_problem
 from app.web.fields import BodyParser
 from app.web.openapi import PREFIX
 
@@ -62,7 +62,8 @@ guard.protect_api(blueprint, reads=("simulate", "trial"))
 
 @blueprint.errorhandler(StoreFull)
 def _say_full(error: StoreFull) -> Any:
-    raise Problem(507, "storage_full", gettext("There is no room left for pictures. Nothing was changed."))
+    message = gettext("There is no room left for pictures. Nothing was changed.")
+    return answer(Problem(507, "storage_full", message))
 
 
 def desk() -> Desk:

@@ -29,7 +29,9 @@ def add(
 
 
 def update(session: Session, asker: Asker, member: Member, **more: Any) -> Any:
-    options = {name: more.pop(name) for name in ("version", "revision", "allow_duplicate", "image") if name in more}
+    options = {"now": make.NOW} | {
+        name: more.pop(name) for name in ("version", "revision", "allow_duplicate", "image", "now") if name in more
+    }
     with writing(session):
         return members.update_member(session, asker, member.id, more, **options)
 
@@ -168,10 +170,23 @@ def test_change_to_what_it_is_already_raises_no_version(session: Session, asker:
 
 def test_entered_expiry_goes_to_the_current_version(session: Session, asker: Asker, live_code: LiveCode) -> None:
     member = add(session, asker, live_code)
-    past = make.NOW - timedelta(days=1)
-    update(session, asker, member, expires_at=past)
-    assert (shown(session, member).expires_at, shown(session, member).expiry_source) == (past, "entered")
+    until = make.NOW + timedelta(days=1)
+    update(session, asker, member, expires_at=until)
+    assert (shown(session, member).expires_at, shown(session, member).expiry_source) == (until, "entered")
     assert live_code.version == 3
+
+
+def test_expiry_in_the_past_expires_a_live_code_now(session: Session, asker: Asker, live_code: LiveCode) -> None:
+    member = add(session, asker, live_code)
+    update(session, asker, member, expires_at=make.NOW - timedelta(days=999))
+    assert shown(session, member).expires_at == make.NOW
+
+
+def test_expiry_that_is_over_is_corrected_as_given(session: Session, asker: Asker, live_code: LiveCode) -> None:
+    member = add(session, asker, live_code)
+    update(session, asker, member, expires_at=make.NOW - timedelta(days=1))
+    update(session, asker, member, expires_at=make.NOW - timedelta(days=2), now=make.NOW + timedelta(hours=1))
+    assert shown(session, member).expires_at == make.NOW - timedelta(days=2)
 
 
 def test_shown_file_may_be_the_cut(session: Session, asker: Asker, live_code: LiveCode) -> None:
