@@ -3,15 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import (
     Blueprint,
+    Flask,
     Response,
     abort,
+    current_app,
     flash,
     make_response,
     redirect,
@@ -20,7 +22,7 @@ from flask import (
     stream_with_context,
     url_for,
 )
-from flask_babel import gettext
+from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.accounts import audit_log, forms, guard, store
@@ -32,7 +34,47 @@ from app.web.paging import read_page
 
 Answer = str | AnyResponse | tuple[str, int]
 
+NAMES = "huozi.action_names"
+
+# What the audit log calls what is done to accounts, and what things are called in it; other features' words for what is
+# done to theirs come from the wiring.
+ACTIONS: Mapping[str, Any] = {
+    "session.began": lazy_gettext("Logged in"),
+    "session.revoked": lazy_gettext("Device logged out"),
+    "token.created": lazy_gettext("Token made"),
+    "token.revoked": lazy_gettext("Token revoked"),
+    "invitation.created": lazy_gettext("Invited"),
+    "invitation.withdrawn": lazy_gettext("Invitation withdrawn"),
+    "invitation.accepted": lazy_gettext("Invitation accepted"),
+    "user.created": lazy_gettext("User made"),
+    "user.changed": lazy_gettext("User changed"),
+    "user.disabled": lazy_gettext("User switched off"),
+    "user.enabled": lazy_gettext("User switched on"),
+    "user.password_changed": lazy_gettext("Password changed"),
+    "user.password_link_made": lazy_gettext("Password link made"),
+    "user.logged_out_everywhere": lazy_gettext("Logged out everywhere"),
+}
+OBJECTS: Mapping[str, Any] = {
+    "live_code": lazy_gettext("live code"),
+    "member": lazy_gettext("member code"),
+    "choice": lazy_gettext("choice"),
+    "visitor": lazy_gettext("visitor"),
+    "user": lazy_gettext("user"),
+    "session": lazy_gettext("device"),
+    "token": lazy_gettext("token"),
+    "invitation": lazy_gettext("invitation"),
+}
+
 blueprint = Blueprint("admin", __name__)
+
+
+def init_app(app: Flask, actions: Mapping[str, Any]) -> None:
+    """`actions`: what other features call what is done to their things, by the audit log's name for it."""
+    app.extensions[NAMES] = {**actions, **ACTIONS}
+
+
+def _action_name(action: str) -> str:
+    return str(current_app.extensions.get(NAMES, ACTIONS).get(action, action))
 
 
 @blueprint.before_request
@@ -135,7 +177,9 @@ def audit() -> Answer:
     return render_template(
         "accounts/audit.html",
         entries=audit_log.entries(db.session, wanted, page.limit, page.offset),
-        actions=[(action, action) for action in audit_log.actions(db.session)],
+        actions=[(action, _action_name(action)) for action in audit_log.actions(db.session)],
+        action_name=_action_name,
+        object_names=OBJECTS,
         csv_url=f"{url_for('admin.audit_csv')}?{urlencode(request.args.to_dict())}",
         differences=audit_log.differences,
         page=page,

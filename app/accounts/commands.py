@@ -12,6 +12,7 @@ from app.accounts import credentials, store, tokens
 from app.accounts.models import LANGUAGES, ROLES, SCOPES, User
 from app.db import db
 from app.db.audit import COMMAND_LINE
+from app.settings import Settings
 
 WEAK_PASSWORD = "Warning: the panel itself would refuse this password; it is short, or guessed first."
 REFUSALS = {
@@ -44,7 +45,8 @@ def register(app: Flask) -> None:
 def create_user(email: str, role: str, name: str, language: str | None, password_stdin: bool) -> None:
     """Make a panel user."""
     password = _read_password(email, password_stdin)
-    language = language or current_app.config["HUOZI"].language
+    settings: Settings = current_app.config["HUOZI"]
+    language = language or settings.language
     made = store.create_user(db.session, COMMAND_LINE, email, password, role, name=name, language=language)
     if isinstance(made, store.Refusal):
         _refuse(REFUSALS[made.why])
@@ -52,10 +54,11 @@ def create_user(email: str, role: str, name: str, language: str | None, password
 
 
 @user.command("ensure-admin")
-@click.option("--email", envvar="HUOZI_ADMIN_EMAIL", default="admin@localhost", show_default=True)
-def ensure_admin(email: str) -> None:
+@click.option("--email", help="Default: HUOZI_ADMIN_EMAIL.")
+def ensure_admin(email: str | None) -> None:
     """Make a first admin with a random password, printed once. Does nothing where there is one."""
-    made = store.ensure_admin(db.session, email, language=current_app.config["HUOZI"].language)
+    settings: Settings = current_app.config["HUOZI"]
+    made = store.ensure_admin(db.session, email or settings.admin_email, language=settings.language)
     if isinstance(made, store.Refusal):
         _refuse(REFUSALS[made.why])
     if made is not None:

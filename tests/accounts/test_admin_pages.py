@@ -131,19 +131,26 @@ def entries(session: Session) -> None:
 def test_audit_log_is_filtered_by_who_what_and_which(log_in: LogIn, session: Session, alice: int) -> None:
     entries(session)
     client = log_in("alice@example.com")
-    assert "member.swapped</span>" in client.get("/audit").text
-    assert "member.swapped</span>" in client.get("/audit?actor=BOB").text
-    assert "member.swapped</span>" not in client.get("/audit?action=live_code").text
-    assert "live_code.changed</span>" in client.get("/audit?object_type=live_code&object_id=3").text
-    assert "member.swapped</span>" not in client.get("/audit?actor=%25").text  # no wildcard
+    assert 'title="member.swapped"' in client.get("/audit").text
+    assert 'title="member.swapped"' in client.get("/audit?actor=BOB").text
+    assert 'title="member.swapped"' not in client.get("/audit?action=live_code").text
+    assert 'title="live_code.changed"' in client.get("/audit?object_type=live_code&object_id=3").text
+    assert 'title="member.swapped"' not in client.get("/audit?actor=%25").text  # no wildcard
+
+
+def test_audit_log_speaks_the_readers_language(log_in: LogIn, session: Session, alice: int) -> None:
+    entries(session)
+    page = log_in("alice@example.com").get("/audit?lang=zh").text
+    assert ">登录</span>" in page
+    assert ">子码 7</span>" in page
 
 
 def test_audit_log_is_filtered_by_day(log_in: LogIn, session: Session, alice: int) -> None:
     entries(session)
     client = log_in("alice@example.com")
-    assert "member.swapped</span>" not in client.get("/audit?until=2020-01-01").text
-    assert "member.swapped</span>" in client.get("/audit?since=2020-01-01").text
-    assert "member.swapped</span>" in client.get("/audit?since=nonsense&object_id=x7").text
+    assert 'title="member.swapped"' not in client.get("/audit?until=2020-01-01").text
+    assert 'title="member.swapped"' in client.get("/audit?since=2020-01-01").text
+    assert 'title="member.swapped"' in client.get("/audit?since=nonsense&object_id=x7").text
 
 
 def test_audit_log_comes_in_pages(log_in: LogIn, session: Session, alice: int) -> None:
@@ -151,10 +158,10 @@ def test_audit_log_comes_in_pages(log_in: LogIn, session: Session, alice: int) -
         for number in range(45):
             record(session, TEST, f"x.done_{number:02}", "x", number)
     client = log_in("alice@example.com")
-    assert "x.done_44</span>" in client.get("/audit?action=x").text
+    assert 'title="x.done_44"' in client.get("/audit?action=x").text
     last = client.get("/audit?action=x&page=3").text
-    assert "x.done_04</span>" in last
-    assert "x.done_05</span>" not in last
+    assert 'title="x.done_04"' in last
+    assert 'title="x.done_05"' not in last
     assert "page=2" in last
     assert client.get("/audit?page=0").status_code == 422
 

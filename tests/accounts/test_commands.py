@@ -1,6 +1,7 @@
 """Accounts from the command line."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -74,10 +75,8 @@ def test_first_admin_is_printed_once(app: Flask, runner: FlaskCliRunner) -> None
     assert runner.invoke(args=["user", "ensure-admin"]).stdout == ""
 
 
-def test_first_admins_address_comes_from_the_environment(
-    runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HUOZI_ADMIN_EMAIL", "ops@example.com")
+def test_first_admins_address_comes_from_the_settings(make_app: Callable[..., Flask]) -> None:
+    runner = make_app(admin_email="ops@example.com").test_cli_runner()
     assert "ops@example.com" in runner.invoke(args=["user", "ensure-admin"]).stdout
 
 
