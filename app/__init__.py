@@ -19,6 +19,7 @@ from app.accounts import admin_pages, guard, shell
 from app.accounts import pages as account_pages
 from app.codes import api as codes_api
 from app.codes.desk import DESK
+from app.codes import wording as codes_wording
 from app.db import db
 from app.db.engine import engine_options
 from app.db.migrate import migrations
@@ -104,6 +105,7 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     guard.init_app(app)
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
+    admin_pages.init_app(app, codes_wording.ACTIONS)
     app.register_blueprint(admin_pages.blueprint)
     app.extensions[DESK] = house.desk()
     api = openapi.init_app(app, version())
