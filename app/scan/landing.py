@@ -42,7 +42,7 @@ def view_of(
         return _outage(scanner.language, slug) if answer.provisional else unknown(scanner.language)
     view = replace(_frame(snapshot, slug, scanner.language, token), unsure=scanner.app != "browser")
     if trial:
-        view = replace(view, bar=say(scanner.language, "trial"), trial=trial)
+        view = replace(view, bar=say(scanner.language, "trial"), trial=trial, may_be_framed=True)
     if outcome in SHOWN and answer.decision.member is not None:
         return _with_code(view, answer, answer.decision.member, scanner, now)
     if outcome is Outcome.HELD:
@@ -80,6 +80,11 @@ def notice(language: str, key: str, slug: str | None = None) -> View:
     """A sentence and a way back: what the door itself refuses."""
     link = Link(f"/s/{slug}", say(language, "back")) if slug else None
     return _bare(language, say(language, key), link=link, home=f"/s/{slug}" if slug else "")
+
+
+def trial_expired(language: str) -> View:
+    """Without a way back: that would be a real scan."""
+    return replace(notice(language, "trial_expired"), may_be_framed=True)
 
 
 def _outage(language: str, slug: str) -> View:

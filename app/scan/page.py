@@ -112,6 +112,7 @@ class View:
     footer: str = ""
     trial: str = ""
     leaves: bool = False
+    may_be_framed: bool = False
 
     @property
     def lang(self) -> str:
@@ -193,9 +194,11 @@ def _policy(view: View) -> str:
     styles = " ".join(_source(text) for text in (STYLE, view.paint) if text)
     # Chrome applies form-action to redirects after a form, too: a live code that opens links must be let go there.
     forms = "form-action 'self' https: http:" if view.leaves else "form-action 'self'"
+    # The panel shows trial scans beside what is edited.
+    frames = "frame-ancestors 'self'" if view.may_be_framed else "frame-ancestors 'none'"
     return (
         f"default-src 'none'; img-src 'self'; style-src {styles}; script-src {_source(SCRIPT)}; connect-src 'self'; "
-        f"{forms}; base-uri 'none'; frame-ancestors 'none'"
+        f"{forms}; base-uri 'none'; {frames}"
     )
 
 

@@ -43,6 +43,8 @@ OPENED = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.FALLBACK)
 _SHOWN = re.compile(r"[mr]\d{1,15}(?:\.\d{1,15}){1,2}", re.ASCII)
 
 TRIAL = "trial"
+# `?as=`: at a desk a trial may be looked at as a phone would show it.
+PRETENDED = {"wechat": ("ios", "wechat"), "browser": ("ios", "browser")}
 # What signing makes of a slug. A shorter `t` is somebody's time stamp against a cache, and the scan is like any other.
 _TRIAL = re.compile(r"[A-Za-z0-9_-]{30,200}", re.ASCII)
 
@@ -135,8 +137,10 @@ class ScanDoor:
         """A trial that has run out is refused rather than taken for a scan: it must never cost a seat."""
         if verify(TRIAL, token, self._key, now=self._pages.clock().timestamp()) != slug.encode():
             raise Refusing(403, "trial_expired", "trial_expired")
-        guest = Guest(replace(guest.scanner, is_preview=True), guest.kept)  # no cookie either
-        answer = self._decider.trial(slug, guest.scanner, choice_asked(environ))
+        device, app = PRETENDED.get(query_value(environ["QUERY_STRING"], "as") or "", (None, None))
+        scanner = guest.scanner if app is None else replace(guest.scanner, device=device, app=app)
+        guest = Guest(replace(scanner, is_preview=True), guest.kept)  # no cookie either
+        answer = self._decider.trial(slug, scanner, choice_asked(environ))
         return self._tell(environ, slug, guest, answer, trial=token)
 
     def _fresh(self, environ: Environ, slug: str) -> Reply:
@@ -219,8 +223,8 @@ class ScanDoor:
         if wants_json(environ):
             message = say(language, refusing.key)
             return error_reply(refusing.status, refusing.code, message, refusing.fields, refusing.headers)
-        # The way back from a trial that ran out would be a real scan.
-        view = landing.notice(language, refusing.key, None if refusing.code == "trial_expired" else slug)
+        is_trial = refusing.code == "trial_expired"
+        view = landing.trial_expired(language) if is_trial else landing.notice(language, refusing.key, slug)
         return page_reply(refusing.status, self._pages.page(view), refusing.headers)
 
     def _give_up(self, environ: Environ, slug: str | None, error: Exception) -> Reply:

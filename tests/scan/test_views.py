@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.codes.models import LiveCode
+from app.codes.trial import trial_token
 from app.ledger.tables import outbox
 from app.scan.decide import Decider
 from tests import make
-from tests.scan.phone import GOOGLEBOT, PUBLIC_URL, SAFARI, WECHAT, Doorway, words
+from tests.scan.phone import CHROME, GOOGLEBOT, KEY, PUBLIC_URL, SAFARI, WECHAT, Doorway, words
 
 LINK = "https://example.com/join?a=1"
 # What is asked of one database is asked of both in the ledger's tests; here it is enough once.
@@ -562,6 +563,42 @@ def test_a_trial_decides_like_a_new_visitor_and_takes_nothing(doorway: Doorway) 
     assert phone.scan(f"{code.slug}?t={doorway.trial(code.slug)}")["outcome"] == "assigned"
     assert seats_taken(doorway, code, member) == 0
     assert events(doorway) == []
+
+
+def test_the_panels_trial_links_open_trials(doorway: Doorway) -> None:
+    code = doorway.world.live_code()
+    member = doorway.world.member(code)
+    token = trial_token(code.slug, KEY, doorway.world.now)
+    assert doorway.phone().scan(f"{code.slug}?t={token}")["member"]["id"] == member
+    assert seats_taken(doorway, code, member) == 0
+
+
+@pytest.mark.parametrize(
+    ("pretended", "says"),
+    [
+        ("", "用微信扫一扫下面的码"),
+        ("&as=wechat", "长按下方二维码"),
+        ("&as=browser", "① 保存图片"),
+        ("&as=fax", "扫一扫"),
+    ],
+)
+def test_a_trial_at_a_desk_may_be_looked_at_as_a_phone_shows_it(doorway: Doorway, pretended: str, says: str) -> None:
+    code = doorway.world.live_code()
+    doorway.world.member(code)
+    assert says in words(doorway.phone(CHROME).page(f"{code.slug}?t={doorway.trial(code.slug)}{pretended}"))
+    assert "长按" not in words(doorway.phone(CHROME).page(f"{code.slug}?as=wechat"))
+
+
+def test_only_trials_may_be_shown_in_the_panels_frame(doorway: Doorway) -> None:
+    code = doorway.world.live_code()
+    doorway.world.member(code)
+
+    def frames(query: str) -> bool:
+        policy = doorway.phone().get(f"/s/{code.slug}{query}").headers["Content-Security-Policy"]
+        return "frame-ancestors 'self'" in policy
+
+    good, old = doorway.trial(code.slug), doorway.trial(code.slug, minutes=-1)
+    assert [frames(query) for query in ("", f"?t={good}", f"?t={old}")] == [False, True, True]
 
 
 def test_a_trial_never_leads_away(doorway: Doorway) -> None:
