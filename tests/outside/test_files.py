@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.outside.files import FileStore, StoreFull, is_name
@@ -57,6 +57,7 @@ def test_no_name_leads_out_of_the_store(store: FileStore, name: str) -> None:
         store.delete(name)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_only_a_hash_with_a_picture_suffix_is_a_name(text: str) -> None:
     if is_name(text):

@@ -143,12 +143,13 @@ def test_what_is_no_picture_is_not_an_image(data: bytes, detail: str) -> None:
     assert refused(data) == ImageRefusal("not_an_image", detail)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_get_an_answer(data: bytes) -> None:
     assert isinstance(open_upload(data), ImageRefusal)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP"]), st.data())
 def test_a_picture_with_damaged_bytes_gets_an_answer(form: str, data: st.DataObject) -> None:
     whole = bytearray(pictures.encoded(pictures.code("x", module=2), form))

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rules.kinds import KINDS, MAX_LINK_LENGTH, BadTarget, Kind, ascii_form, canonical, classify, openable
@@ -231,6 +231,7 @@ def test_a_link_in_chinese_has_a_form_in_ascii() -> None:
     assert ascii_form("群") is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_gets_an_answer(text: str) -> None:
     found = classify(text)
@@ -252,6 +253,7 @@ LINKS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(LINKS)
 def test_the_shared_form_is_its_own_form_and_keeps_the_kind(text: str) -> None:
     same = canonical(text)
@@ -259,6 +261,7 @@ def test_the_shared_form_is_its_own_form_and_keeps_the_kind(text: str) -> None:
     assert classify(same) == classify(text)
 
 
+@settings(deadline=None)
 @given(LINKS)
 def test_the_ascii_form_is_the_same_link(text: str) -> None:
     form = ascii_form(text)
@@ -268,6 +271,7 @@ def test_the_ascii_form_is_the_same_link(text: str) -> None:
         assert canonical(form) == canonical(text)
 
 
+@settings(deadline=None)
 @given(LINKS, st.text("abc#", max_size=5))
 def test_a_fragment_never_makes_another_member(text: str, fragment: str) -> None:
     if isinstance(classify(text), Kind):

@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rules.slugs import ALPHABET, RESERVED, SLUG_LENGTH, is_slug, make_slug
@@ -13,6 +13,7 @@ def rolls_for(*words: str):
     return lambda _sides: next(numbers)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_made_slug_is_six_characters_of_the_alphabet(rng: random.Random) -> None:
     slug = make_slug(rng.randrange)
@@ -54,6 +55,7 @@ def test_anything_else_is_no_slug(text: str) -> None:
     assert not is_slug(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_what_is_no_plain_ascii_is_no_slug(text: str) -> None:
     if is_slug(text):
