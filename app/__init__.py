@@ -18,6 +18,8 @@ from app import cli, wiring
 from app.accounts import admin_pages, guard, shell
 from app.accounts import pages as account_pages
 from app.codes import api as codes_api
+from app.codes import pages as codes_pages
+from app.codes import today_pages
 from app.codes.desk import DESK
 from app.codes import wording as codes_wording
 from app.db import db
@@ -108,6 +110,8 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     admin_pages.init_app(app, codes_wording.ACTIONS)
     app.register_blueprint(admin_pages.blueprint)
     app.extensions[DESK] = house.desk()
+    app.register_blueprint(today_pages.blueprint)
+    app.register_blueprint(codes_pages.blueprint)
     api = openapi.init_app(app, version())
     api.register_blueprint(codes_api.blueprint)
     api.register_blueprint(stats_api.blueprint)

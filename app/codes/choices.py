@@ -21,6 +21,7 @@ from app.codes.changes import (
     lock_live_code,
     visible,
 )
+from app.codes.limits import too_many
 from app.codes.models import Choice, LiveCode, Member
 from app.db.audit import record
 
@@ -114,6 +115,29 @@ def archive_choice(session: Session, asker: Asker, choice_id: int) -> Choice | R
     bump(session, choice.live_code_id)
     before = facts(choice, CHOICE_FIELDS) | {"members": [member.id for member in members]}
     record(session, asker.actor, "choice.archived", "choice", choice.id, before=before)
+    return choice
+
+
+def restore_choice(session: Session, asker: Asker, choice_id: int, states: Mapping[int, str]) -> Choice | Refused:
+    """Asks an archived choice again. `states`: the members that were archived with it, and what each was before."""
+    live_code_id = session.scalar(sa.select(Choice.live_code_id).where(Choice.id == choice_id))
+    if live_code_id is None or lock_live_code(session, asker, live_code_id) is None:
+        return NOT_FOUND
+    choice = session.get_one(Choice, choice_id, populate_existing=True)
+    if choice.state == "active":
+        return choice
+    if len(choices_of(session, live_code_id)) >= MOST_CHOICES:
+        return Refused("choice_limit", about={"limit": MOST_CHOICES})
+    choice.state = "active"
+    gone = sa.select(Member).where(Member.id.in_(states), Member.choice_id == choice_id, Member.state == "archived")
+    for member in session.scalars(gone):
+        if (refused := too_many(session, live_code_id)) is not None:
+            return refused
+        member.state = states[member.id] if states[member.id] in ("active", "disabled", "reserve") else "disabled"
+        member.revision += 1
+        session.flush()
+    bump(session, live_code_id)
+    record(session, asker.actor, "choice.restored", "choice", choice_id, after=facts(choice, CHOICE_FIELDS))
     return choice
 
 

@@ -4,6 +4,7 @@ English here, Chinese in translations/*/codes.po. What scanners read is `scan.wo
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
@@ -197,19 +198,20 @@ def _clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
-def summary(snapshot: Snapshot, language: str, now: datetime) -> list[str]:
-    """What will happen to somebody who scans, in a handful of sentences, from the rules as they stand."""
+def summary(snapshot: Snapshot, labels: Mapping[int, str], language: str, now: datetime) -> list[str]:
+    """What will happen to somebody who scans, in a handful of sentences, from the rules as they stand. `labels`: what
+    the panel calls the members."""
     members = [m for m in snapshot.members if m.state is not MemberState.ARCHIVED and not m.is_fallback]
     told = [
         _when(snapshot, now),
         _whom(snapshot),
-        *_how(snapshot, members),
+        *_how(snapshot, members, labels),
         _where(snapshot, members, language),
         _hours(members),
         _again(snapshot),
         _closed(snapshot),
         _unpressed(snapshot, members),
-        _overflow(snapshot),
+        _overflow(snapshot, labels),
     ]
     return [sentence for sentence in told if sentence]
 
@@ -241,11 +243,12 @@ def _whom(snapshot: Snapshot) -> str:
     return gettext("The page asks: %(titles)s. The answer becomes a tag.", titles=titles)
 
 
-def _how(snapshot: Snapshot, members: Sequence[Member]) -> list[str]:
+def _how(snapshot: Snapshot, members: Sequence[Member], labels: Mapping[int, str]) -> list[str]:
     pinned = snapshot.member(snapshot.pinned_member_id)
     told = []
     if pinned is not None:
-        told.append(gettext("Pinned: every new visitor gets %(name)s until you release it.", name=name_of(pinned)))
+        name = _called(pinned, labels)
+        told.append(gettext("Pinned: every new visitor gets %(name)s until you release it.", name=name))
     if snapshot.is_grouped:
         told.append(gettext("Within a choice its own mode decides."))
     elif snapshot.mode is Mode.SEQUENTIAL:
@@ -332,29 +335,23 @@ def _unpressed(snapshot: Snapshot, members: Sequence[Member]) -> str:
     )
 
 
-def _overflow(snapshot: Snapshot) -> str:
+def _overflow(snapshot: Snapshot, labels: Mapping[int, str]) -> str:
     spare = [m for m in snapshot.members if m.is_fallback and m.state is MemberState.ACTIVE]
     if spare:
-        return gettext("When all are full, the fallback code is shown: %(name)s.", name=name_of(spare[0]))
+        return gettext("When all are full, the fallback code is shown: %(name)s.", name=_called(spare[0], labels))
     contact = snapshot.contact
     if contact.text or contact.phone or contact.url:
         return gettext("When all are full, scanners read so and find your contact.")
     return gettext("When all are full, scanners read so. There is no fallback code and no contact: nobody to turn to.")
 
 
-def name_of(member: Any) -> str:
-    """What to call a member in a sentence: the name scanners see, else its number. Takes a rules member."""
-    return member.name or gettext("code %(number)s", number=member.id)
+def _called(member: Member, labels: Mapping[int, str]) -> str:
+    return labels.get(member.id) or member.name or code_number(member.id)
 
 
-def field_errors(refused: Refused) -> Mapping[str, list[str]]:
-    """The words under single fields for an `invalid` refusal of the store."""
-    words = {
-        "before_start": gettext("The end must come after the start."),
-        "unknown": gettext("This is no longer there. Load the page again."),
-        "is_fallback": gettext("A fallback code cannot be pinned."),
-    }
-    return {name: [words.get(why, str(REFUSALS["invalid"]))] for name, why in refused.fields.items()}
+def code_number(member_id: int) -> str:
+    """What a member without any name is called."""
+    return gettext("Code %(number)s", number=member_id)
 
 
 def when(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -392,3 +389,120 @@ def time_left(until: datetime, now: datetime) -> str:
     if hours >= 1:
         return ngettext("expired %(num)s hour ago", "expired %(num)s hours ago", hours)
     return gettext("expired just now")
+
+
+def group_name(group: str, language: str) -> str:
+    """A part of the country, in the reader's language."""
+    return group if language == "zh" else regions.QUICK_GROUP_NAMES_EN[group]
+
+
+ACTIONS: Mapping[str, Any] = {
+    "live_code.created": lazy_gettext("Made"),
+    "live_code.changed": lazy_gettext("Changed"),
+    "live_code.archived": lazy_gettext("Archived"),
+    "live_code.restored": lazy_gettext("Restored"),
+    "live_code.pinned": lazy_gettext("Pinned"),
+    "live_code.unpinned": lazy_gettext("Pin released"),
+    "member.created": lazy_gettext("Code added"),
+    "member.changed": lazy_gettext("Code changed"),
+    "member.archived": lazy_gettext("Code archived"),
+    "member.reordered": lazy_gettext("Order changed"),
+    "member.swapped": lazy_gettext("Code swapped"),
+    "member.rolled_back": lazy_gettext("Earlier code shown again"),
+    "member.counted": lazy_gettext("Headcount entered"),
+    "member.trusted": lazy_gettext("Said to work"),
+    "choice.created": lazy_gettext("Choice added"),
+    "choice.changed": lazy_gettext("Choice changed"),
+    "choice.archived": lazy_gettext("Choice archived"),
+    "choice.restored": lazy_gettext("Choice restored"),
+    "choice.reordered": lazy_gettext("Order of choices changed"),
+}
+FIELDS: Mapping[str, Any] = {
+    "name": lazy_gettext("Name in the panel"),
+    "title": lazy_gettext("Title"),
+    "notice": lazy_gettext("A word to scanners"),
+    "mode": lazy_gettext("Mode"),
+    "region_policy": lazy_gettext("Places"),
+    "state": lazy_gettext("State"),
+    "starts_at": lazy_gettext("Starts"),
+    "ends_at": lazy_gettext("Ends"),
+    "dedupe_group": lazy_gettext("One group only, across live codes"),
+    "on_closed_member": lazy_gettext("Their code is closed"),
+    "unpressed_seat_hours": lazy_gettext("Free seats again after (hours)"),
+    "label": lazy_gettext("Name for yourselves"),
+    "public_name": lazy_gettext("Name scanners read"),
+    "owner": lazy_gettext("Who looks after it"),
+    "notes": lazy_gettext("Notes"),
+    "capacity": lazy_gettext("At most, in all"),
+    "daily_capacity": lazy_gettext("At most, a day"),
+    "weight": lazy_gettext("Weight"),
+    "is_fallback": lazy_gettext("Fallback code"),
+    "regions": lazy_gettext("Places"),
+    "windows": lazy_gettext("Opening times"),
+    "valid_from": lazy_gettext("Not before"),
+    "expires_at": lazy_gettext("Valid until"),
+    "headcount": lazy_gettext("People in the group"),
+    "version": lazy_gettext("Version"),
+    "target": lazy_gettext("Link"),
+    "tag": lazy_gettext("Tag"),
+    "description": lazy_gettext("A line below it"),
+    "contact_text": lazy_gettext("Words on the button"),
+    "contact_phone": lazy_gettext("Phone"),
+    "contact_url": lazy_gettext("Link (customer service, a page)"),
+    "colour": lazy_gettext("Colour"),
+    "pinned_member_id": lazy_gettext("Pinned"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PastChange:
+    """One entry of the history in words; `changes`: (what, before, after)."""
+
+    at: datetime
+    actor: str
+    words: str
+    about: str
+    changes: list[tuple[str, str, str]]
+
+
+def past_change(entry: Any, about: str, zone: tzinfo, language: str) -> PastChange:
+    """`entry` is a row of the audit log. What has no name here (ids, orders) is left out."""
+    before, after = entry.before or {}, entry.after or {}
+    is_new = entry.action.endswith(".created")
+    changes = [
+        (str(label), _told(name, before.get(name), zone, language), _told(name, after.get(name), zone, language))
+        for name, label in FIELDS.items()
+        if (name in before or name in after) and not (is_new and after.get(name) in _USUAL)
+    ]
+    return PastChange(entry.at, entry.actor, str(ACTIONS.get(entry.action, entry.action)), about, changes)
+
+
+# What says nothing about a new row.
+_USUAL: tuple[Any, ...] = (None, "", [], False, 1, "active", "simple", "prefer", "by_press", "page", "one", 48)
+LONGEST_SHOWN = 60
+
+
+def _told(name: str, value: Any, zone: tzinfo, language: str) -> str:
+    if value in (None, "", []):
+        return ""
+    if name == "regions":
+        return gettext(", ").join(region_names(value, language))
+    if name.endswith("_at") or name == "valid_from":
+        return _day(datetime.fromisoformat(value), zone)
+    if name in VALUES and value in VALUES[name]:
+        words = VALUES[name][value]
+        return str(words[0] if isinstance(words, tuple) else words)
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if name == "windows":
+        return gettext("; ").join(f"{_days(frozenset(w['days']))} {w['from']}–{w['to']}" for w in value)
+    text = str(value)
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+
+
+VALUES: Mapping[str, Mapping[str, Any]] = {
+    "mode": MODES,
+    "region_policy": REGION_POLICIES,
+    "on_closed_member": CLOSED_POLICIES,
+    "state": MEMBER_STATES | {"paused": lazy_gettext("Paused")},
+}
