@@ -252,7 +252,7 @@ def _refusing(view: View, answer: Answer, now: datetime) -> View:
     view = replace(
         view,
         message=refusal_text(answer, language, now),
-        mark=_MARKS.get(outcome, "!"),
+        mark=say(language, "full_mark") if outcome is Outcome.FULL else _MARKS.get(outcome, "!"),
         contact=_reach(snapshot.contact, language, key),
     )
     if answer.provisional and outcome is Outcome.UNAVAILABLE:
@@ -262,7 +262,7 @@ def _refusing(view: View, answer: Answer, now: datetime) -> View:
     return view
 
 
-_MARKS = {Outcome.FULL: "满", Outcome.PAUSED: "Ⅱ", Outcome.ENDED: "✓"}
+_MARKS = {Outcome.PAUSED: "Ⅱ", Outcome.ENDED: "✓"}
 
 
 def refusal_text(answer: Answer, language: str, now: datetime) -> str:

@@ -75,6 +75,7 @@ ZH: Mapping[str, str] = {
     "room_next": "已满，可以先选「{title}」",
     # no code to show
     "full": "群都满了，新群马上开。",
+    "full_mark": "满",
     "unavailable": "现在没有能进的群，稍后再扫这张码即可",
     "unavailable_until": "{time} 开放，到时再扫这张码即可",
     "paused": "这个活动暂停了，稍后再来",
@@ -111,11 +112,15 @@ ZH: Mapping[str, str] = {
 
 def _steps(*steps: str) -> str:
     """① … ② … ③ …, each of which stays on one line."""
-    return "\u3000".join(f"{mark} {step}" for mark, step in zip("①②③", steps, strict=True)).replace(" ", "\u00a0")
+    return "\u3000".join(_unbroken(f"{mark} {step}") for mark, step in zip("①②③", steps, strict=True))
+
+
+def _unbroken(step: str) -> str:
+    return step.replace(" ", "\u00a0")
 
 
 EN: Mapping[str, str] = {
-    "press": "Press and hold the code below → Scan QR code → {act}",
+    "press": " → ".join(map(_unbroken, ("Press and hold the code below", "Scan QR code", "{act}"))),
     "save": _steps("Save the picture", "Open {app} → Scan", "Pick it from the album"),
     "scan": "Take your phone and scan the code below with {app}",
     "scan_link": "Or scan the code below with your phone",
@@ -162,6 +167,7 @@ EN: Mapping[str, str] = {
     "room_none": "Full",
     "room_next": "Full; you could take “{title}” for now",
     "full": "All groups are full; a new one opens soon.",
+    "full_mark": "!",
     "unavailable": "There is no group to join right now. Scan this code again later",
     "unavailable_until": "Opens {time}. Just scan this code again then",
     "paused": "This event is paused. Come back a little later",

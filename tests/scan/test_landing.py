@@ -282,7 +282,7 @@ def test_where_several_are_allowed_the_page_knows_which_it_is_about() -> None:
 def test_english_says_the_same() -> None:
     seen = text(answer(O.RETURNING, group(), seat=OLD_SEAT), scanner(language="en"))
     assert "You were given “ 广州福利群 ” before." in seen
-    assert "Press and hold the code below → Scan QR code → Join group" in seen
+    assert "Press and hold the code below → Scan QR code → Join group" in seen.replace("\u00a0", " ")
     assert 'lang="en"' in page(answer(O.FULL), scanner(language="en"))
 
 
