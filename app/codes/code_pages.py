@@ -118,7 +118,11 @@ def printable(live_code_id: int) -> Answer:
     live_code, placement = found(live_code_id), _placement()
     wrong = [gettext("Letters, digits, - and _ only, at most 60.")] if placement is None else []
     return render_template(
-        "codes/printable.html", live_code=live_code, placement=placement or "", placement_errors=wrong
+        "codes/printable.html",
+        live_code=live_code,
+        placement=placement or "",
+        placement_errors=wrong,
+        is_new=request.args.get("new") == "1",
     )
 
 

@@ -6,6 +6,7 @@ Decides what is said of each file. What a picture holds is read by `uploads`; wh
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from flask import render_template, request
@@ -13,7 +14,7 @@ from flask_babel import gettext, ngettext
 
 from app.codes import forms, members, panel_forms, uploads, versions, wording
 from app.codes.cards import Card, card_of
-from app.codes.changes import Refused
+from app.codes.changes import NOT_FOUND, Refused, lock_live_code
 from app.codes.member_pages import members_page
 from app.codes.models import LiveCode, Member
 from app.codes.panel_forms import Chip
@@ -151,11 +152,7 @@ def _add(live_code_id: int, bound: Bound, name: str, *, allow_duplicate: bool = 
     values, errors = panel_forms.load(forms.MemberForm(), _values())
     if errors:
         return Verdict(name, why=" ".join(text for texts in errors.values() for text in texts))
-    result = changed(
-        lambda: members.add_member(
-            db.session, asker(), live_code_id, bound, values, now=now(), allow_duplicate=allow_duplicate
-        )
-    )
+    result = changed(lambda: _add_named(live_code_id, bound, values, allow_duplicate))
     if isinstance(result, Refused):
         other = members.find_member(db.session, asker(), result.about.get("member_id", 0))
         again = ""
@@ -163,6 +160,24 @@ def _add(live_code_id: int, bound: Bound, name: str, *, allow_duplicate: bool = 
             again = pending_token(bound, live_code_id, desk().key, now())
         return Verdict(name, why=wording.refusal(result), other=other, again=again)
     return _good(result, name)
+
+
+def _add_named(live_code_id: int, bound: Bound, values: dict[str, Any], allow_duplicate: bool) -> Member | Refused:
+    """Two files of one drop are added at the same moment: the lock comes before the name is chosen."""
+    if lock_live_code(db.session, asker(), live_code_id) is None:
+        return NOT_FOUND
+    named = {"label": _label(live_code_id, bound), **values}
+    return members.add_member(
+        db.session, asker(), live_code_id, bound, named, now=now(), allow_duplicate=allow_duplicate
+    )
+
+
+def _label(live_code_id: int, bound: Bound) -> str:
+    """A name to begin with: the kind and a number. Twelve groups without one could not be told apart in a sentence."""
+    known = members.members_of(db.session, live_code_id) + members.members_of(db.session, live_code_id, archived=True)
+    taken = {member.label for member in known}
+    kind = wording.kind_name(bound.kind, language())
+    return next(label for number in count(1) if (label := f"{kind} {number}") not in taken)
 
 
 def _values() -> dict[str, Any]:
@@ -198,18 +213,14 @@ def save_details(live_code_id: int) -> Answer:
     found(live_code_id)
     ids = [int(text) for text in request.form.getlist("id")[:200] if text.isdigit() and len(text) < 10]
     at = now()
-    result = changed(lambda: _save_all(live_code_id, ids, at))
-    if result:
-        say(
-            ngettext(
-                "%(num)s code could not be saved. Look at its values.",
-                "%(num)s codes could not be saved. Look at their values.",
-                result,
-            ),
-            "warning",
-        )
+    refused = changed(lambda: _save_all(live_code_id, ids, at))
+    if refused:
+        say(gettext("%(count)s could not be saved. Look at the values.", count=refused), "warning")
     elif ids:
         say(ngettext("%(num)s code is ready.", "%(num)s codes are ready.", len(ids)))
+    is_first = {member.id for member in members.members_of(db.session, live_code_id)} <= set(ids)
+    if is_first and ids and not refused:
+        return to("codes.printable", live_code_id=live_code_id, new=1)
     return to("codes.show", live_code_id=live_code_id)
 
 
@@ -221,12 +232,12 @@ def _save_all(live_code_id: int, ids: list[int], at: datetime) -> int:
         if member is None or member.live_code_id != live_code_id:
             continue
         values, errors = panel_forms.load(forms.MemberPatch(partial=True), _details(member_id, at))
-        count, wrong = _headcount(member_id)
+        people, wrong = _headcount(member_id)
         refused += bool(errors or wrong)
         if values and isinstance(members.update_member(db.session, asker(), member_id, values), Refused):
             refused += 1
-        if count is not None:
-            versions.take_headcount(db.session, asker(), member_id, count, now=at)
+        if people is not None:
+            versions.take_headcount(db.session, asker(), member_id, people, now=at)
     return refused
 
 
