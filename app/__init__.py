@@ -107,7 +107,7 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     guard.init_app(app)
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
-    admin_pages.init_app(app, codes_wording.ACTIONS)
+    admin_pages.init_app(app, codes_wording.ACTIONS, codes_wording.FIELDS)
     app.register_blueprint(admin_pages.blueprint)
     app.extensions[DESK] = house.desk()
     app.register_blueprint(today_pages.blueprint)

@@ -34,7 +34,7 @@ from app.web.paging import read_page
 
 Answer = str | AnyResponse | tuple[str, int]
 
-NAMES = "huozi.action_names"
+WORDS = "huozi.audit_words"
 
 # What the audit log calls what is done to accounts, and what things are called in it; other features' words for what is
 # done to theirs come from the wiring.
@@ -64,17 +64,34 @@ OBJECTS: Mapping[str, Any] = {
     "token": lazy_gettext("token"),
     "invitation": lazy_gettext("invitation"),
 }
+FIELDS: Mapping[str, Any] = {
+    "device": lazy_gettext("Device"),
+    "network": lazy_gettext("Network"),
+    "email": lazy_gettext("E-mail"),
+    "name": lazy_gettext("Name"),
+    "role": lazy_gettext("Role"),
+    "language": lazy_gettext("Language"),
+    "is_active": lazy_gettext("May log in"),
+    "scopes": lazy_gettext("May do"),
+    "prefix": lazy_gettext("Begins with"),
+    "expires_at": lazy_gettext("Works until"),
+    "user_id": lazy_gettext("User"),
+}
 
 blueprint = Blueprint("admin", __name__)
 
 
-def init_app(app: Flask, actions: Mapping[str, Any]) -> None:
-    """`actions`: what other features call what is done to their things, by the audit log's name for it."""
-    app.extensions[NAMES] = {**actions, **ACTIONS}
+def init_app(app: Flask, actions: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    """What other features call what is done to their things, and the things' fields, by the audit log's names."""
+    app.extensions[WORDS] = ({**actions, **ACTIONS}, {**fields, **FIELDS})
 
 
 def _action_name(action: str) -> str:
-    return str(current_app.extensions.get(NAMES, ACTIONS).get(action, action))
+    return str(current_app.extensions[WORDS][0].get(action, action))
+
+
+def _field_name(field: str) -> str:
+    return str(current_app.extensions[WORDS][1].get(field, field))
 
 
 @blueprint.before_request
@@ -179,6 +196,7 @@ def audit() -> Answer:
         entries=audit_log.entries(db.session, wanted, page.limit, page.offset),
         actions=[(action, _action_name(action)) for action in audit_log.actions(db.session)],
         action_name=_action_name,
+        field_name=_field_name,
         object_names=OBJECTS,
         csv_url=f"{url_for('admin.audit_csv')}?{urlencode(request.args.to_dict())}",
         differences=audit_log.differences,

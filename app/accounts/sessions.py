@@ -82,6 +82,7 @@ def open_session(session: Session, user: User, epoch: int, *, remember: bool, br
     )
     session.execute(sa.delete(PanelSession).where(PanelSession.expires_at < now))
     session.add(row)
+    user.last_seen_at = now
     session.flush()
     actor = Actor(user.email, user.id, browser.request_id)
     record(session, actor, "session.began", "session", row.id, after={"device": row.device, "network": row.address})

@@ -29,6 +29,7 @@ def test_right_password_opens_a_session(session: Session, bob: int) -> None:
     row = sessions.find(session, log_in(session), NOW)
     assert row is not None
     assert (row.user_id, row.device, row.address) == (bob, "iPhone · WeChat", "203.0.113.0/24")
+    assert row.user.last_seen_at == NOW
 
 
 def test_token_itself_is_nowhere_in_the_database(session: Session, bob: int) -> None:
