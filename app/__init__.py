@@ -26,6 +26,9 @@ from app.db import db
 from app.db.engine import engine_options
 from app.db.migrate import migrations
 from app.ledger import LedgerDown
+from app.people import api as people_api
+from app.people import me_pages
+from app.people.desk import DESK as PEOPLE_DESK
 from app.settings import Settings, load_from_process, version
 from app.stats import api as stats_api
 from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
@@ -115,3 +118,6 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     api = openapi.init_app(app, version())
     api.register_blueprint(codes_api.blueprint)
     api.register_blueprint(stats_api.blueprint)
+    app.extensions[PEOPLE_DESK] = house.people_desk()
+    api.register_blueprint(people_api.blueprint)
+    app.register_blueprint(me_pages.blueprint)

@@ -39,6 +39,7 @@ ONE_ROOM = {
     "maxminddb": "outside",
     "apprise": "outside",
     "requests": "outside",
+    "xlsxwriter": "outside",
     "gunicorn": "",
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "service", "services", "misc"}

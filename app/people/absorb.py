@@ -25,6 +25,9 @@ _VISITORS: sa.Table = Visitor.__table__  # type: ignore[assignment]
 _UNDER_CODES: sa.Table = VisitorLiveCode.__table__  # type: ignore[assignment]
 _TAGS: sa.Table = Tag.__table__  # type: ignore[assignment]
 _VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
+# Events of a page that was asked for; a beacon's say nothing new.
+_DESCRIBED = frozenset({"scan", "choose", "reroute"})
+
 # What must be seen of a table that belongs to `codes`: may a visitor answer more than once?
 _LIVE_CODES = sa.table("live_codes", sa.column("id", sa.Integer), sa.column("choice_policy", sa.String))
 
@@ -71,7 +74,7 @@ class _Sum:
         self.stuck += tally.stuck
         self.first = min(self.first, event, key=lambda e: e.at)
         self.last_at = max(self.last_at, event.at)
-        if event.type == "scan":
+        if event.type in _DESCRIBED:
             self.profile.hear(
                 event.at, region=event.region, device=event.device, app=event.app, language=event.language
             )

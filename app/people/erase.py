@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from app.db import writing
+from app.db.audit import Actor, record
 from app.db.upsert import insert
 from app.people.models import ErasedVisitor, Visitor, VisitorLiveCode, VisitorTag
 from app.rules.tally import ScanEvent
@@ -38,27 +39,26 @@ class Eraser:
     seats: ForgetSeats
     others: Sequence[Forget] = ()
 
-    def erase(self, session: Session, visitor: Visitor, live_code_ids: Collection[int] | None = None) -> None:
-        """Forgets `visitor` under these live codes, or everywhere (None); with the last of them the visitor goes too.
+    def erase(self, session: Session, actor: Actor, key: str, live_code_ids: Collection[int] | None = None) -> None:
+        """Forgets the visitor of this key under these live codes, or everywhere (None); with the last of them the
+        visitor goes too. One who is not in SQL yet has nothing there, and leaves the tombstone all the same.
 
         The ledger comes first: when it does not answer, nothing has changed and one may try again. Commits.
         """
-        key, visitor_id = visitor.key, visitor.id
         self.seats(key, live_code_ids)
         with writing(session):
             connection = session.connection()
             _lock(connection, shared=False)
+            visitor_id = session.scalar(sa.select(Visitor.id).where(Visitor.key == key))
             under = sa.select(VisitorLiveCode.live_code_id).where(VisitorLiveCode.visitor_id == visitor_id)
             known = set(session.scalars(under))
             gone = known if live_code_ids is None else known & set(live_code_ids)
-            places = [EVERYWHERE] if live_code_ids is None else sorted(gone)
-            self._leave_tombstones(connection, key, places)
+            self._leave_tombstones(connection, key, [EVERYWHERE] if live_code_ids is None else sorted(gone))
             for forget in self.others:
                 forget(connection, key, gone)
-            for table in (VisitorTag, VisitorLiveCode):
-                session.execute(sa.delete(table).where(table.visitor_id == visitor_id, table.live_code_id.in_(gone)))
-            if gone == known:
-                session.execute(sa.delete(Visitor).where(Visitor.id == visitor_id))
+            _delete(session, visitor_id, gone, everywhere=gone == known)
+            facts = {"everywhere": live_code_ids is None, "live_code_ids": sorted(gone)}
+            record(session, actor, "visitor.erased", "visitor", visitor_id, after=facts)
 
     def _leave_tombstones(self, connection: Connection, key: str, live_code_ids: Sequence[int]) -> None:
         statement = insert(connection, _ERASED)
@@ -91,6 +91,13 @@ class Eraser:
 
     def digest(self, visitor: str) -> str:
         return blake2b(visitor.encode(), key=self.secret[:64], digest_size=16, person=b"huozi.erased").hexdigest()
+
+
+def _delete(session: Session, visitor_id: int | None, live_code_ids: Collection[int], *, everywhere: bool) -> None:
+    for table in (VisitorTag, VisitorLiveCode):
+        session.execute(sa.delete(table).where(table.visitor_id == visitor_id, table.live_code_id.in_(live_code_ids)))
+    if everywhere:
+        session.execute(sa.delete(Visitor).where(Visitor.id == visitor_id))
 
 
 def _lock(connection: Connection, *, shared: bool) -> None:

@@ -62,12 +62,7 @@ def local_hour(at: datetime, zone: tzinfo) -> datetime:
 def forget(connection: Connection, visitor: str, live_code_ids: Collection[int]) -> None:
     """Drops the name of an erased person; what was counted stays counted."""
     table = visitor_days.c
-    since = datetime.now(UTC).date() - timedelta(days=DAYS_REMEMBERED + 2)
-    connection.execute(
-        sa.delete(visitor_days).where(
-            table.live_code_id.in_(live_code_ids), table.day >= since, table.visitor == visitor
-        )
-    )
+    connection.execute(sa.delete(visitor_days).where(table.live_code_id.in_(live_code_ids), table.visitor == visitor))
 
 
 def forget_old_days(connection: Connection) -> None:

@@ -1,0 +1,195 @@
+"""Visitors and tags for programs: listed, shown, tagged, exported, erased.
+
+A marketer's token sees the people of that marketer's live codes and erases them there; an admin's sees and erases
+everywhere.
+"""
+
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Response, current_app, jsonify, send_file, stream_with_context
+from flask_babel import gettext
+from flask_smorest import Blueprint
+
+from app.accounts import guard
+from app.accounts.guard import current_user
+from app.db import db, writing
+from app.outside.sheets import write_xlsx
+from app.people import export, forms, store
+from app.people.desk import DESK, Desk
+from app.people.models import Visitor
+from app.people.schemas import EventAnswer, TagAnswer, TagPage, VisitorAnswer, VisitorPage, VisitorWithEvents
+from app.web.errors import Problem, known_problem
+from app.web.fields import BodyParser, PageQuery, page_of
+from app.web.i18n import language
+from app.web.openapi import PREFIX
+from app.web.paging import envelope
+
+EVENTS_SHOWN = 100
+CSV = "text/csv; charset=utf-8"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+class PeopleBlueprint(Blueprint):
+    ARGUMENTS_PARSER = BodyParser()
+
+
+blueprint = PeopleBlueprint("people_api", __name__, url_prefix=PREFIX, description="Visitors and their tags.")
+guard.protect_api(blueprint, scope="visitors")
+
+
+def desk() -> Desk:
+    return cast(Desk, current_app.extensions[DESK])
+
+
+def owner_id() -> int | None:
+    """Whose live codes the asker sees people through; None: everybody's."""
+    return None if current_user.sees_all else current_user.id
+
+
+def _reply(body: Any, status: int = 200) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def find(visitor_id: int) -> Visitor:
+    """The visitor, or 404: also for those only others know."""
+    visitor = store.find_visitor(db.session, owner_id(), visitor_id)
+    if visitor is None:
+        raise known_problem(404)
+    return visitor
+
+
+def events_of(visitor: Visitor) -> Any:
+    """The newest events of a visitor, as far as the asker may know them."""
+    owner = owner_id()
+    places = None if owner is None else store.live_codes_of(db.session, owner, visitor.id)
+    return desk().timeline(db.session.connection(), visitor.key, places, EVENTS_SHOWN)
+
+
+def _tell(visitor_id: int, status: int = 200) -> Response:
+    visitor = find(visitor_id)
+    people = store.people(db.session, owner_id(), [visitor])
+    if not people:
+        raise known_problem(404)
+    events = EventAnswer(many=True).dump(events_of(visitor))
+    return _reply({**VisitorAnswer().dump(people[0]), "events": events}, status)
+
+
+@blueprint.route("/visitors", methods=["GET"])
+@blueprint.arguments(forms.Filter, location="query")
+@blueprint.response(200, VisitorPage)
+def list_visitors(query: dict[str, Any]) -> Response:
+    """List visitors, the most recent first."""
+    page = page_of(query)
+    people, total = store.list_visitors(db.session, owner_id(), forms.wanted(query), page.limit, page.offset)
+    return _reply(envelope(VisitorAnswer(many=True).dump(people), page, total))
+
+
+@blueprint.route("/visitors/<int:visitor_id>", methods=["GET"])
+@blueprint.response(200, VisitorWithEvents)
+def get_visitor(visitor_id: int) -> Response:
+    """One visitor, with what they did last."""
+    return _tell(visitor_id)
+
+
+@blueprint.route("/visitors/<int:visitor_id>", methods=["DELETE"])
+@blueprint.response(204)
+def erase_visitor(visitor_id: int) -> Response:
+    """Erase a person's data: under your own live codes, as an administrator everywhere. Counts stay."""
+    erase(visitor_id)
+    return Response(status=204)
+
+
+def erase(visitor_id: int) -> None:
+    visitor, owner = find(visitor_id), owner_id()
+    places = None if owner is None else store.live_codes_of(db.session, owner, visitor.id)
+    desk().eraser.erase(db.session, guard.actor(), visitor.key, places)
+
+
+@blueprint.route("/visitors/<int:visitor_id>/tags", methods=["POST"])
+@blueprint.arguments(forms.GiveTagForm)
+@blueprint.response(200, VisitorWithEvents)
+def give_tag(values: dict[str, Any], visitor_id: int) -> Response:
+    """Give a tag by hand; a name that is new makes one."""
+    visitor = find(visitor_id)
+    places = store.live_codes_of(db.session, owner_id(), visitor.id)
+    place = values.get("live_code_id", places[0] if places else None)
+    if place not in places:
+        raise Problem(
+            422, "invalid", known_problem(422).message, {"live_code_id": [gettext("The visitor was never there.")]}
+        )
+    with writing(db.session) as session:
+        tag = store.find_tag(session, values["tag"], values.get("category"))
+        category = values.get("category", forms.CATEGORY_BY_HAND)
+        tag_id = tag.id if tag is not None else store.make_tag(session, values["tag"], category)
+        store.give_tag(session, visitor_id, tag_id, place)
+    return _tell(visitor_id)
+
+
+@blueprint.route("/visitors/<int:visitor_id>/tags", methods=["DELETE"])
+@blueprint.arguments(forms.TakeTagForm)
+@blueprint.response(200, VisitorWithEvents)
+def take_tag(values: dict[str, Any], visitor_id: int) -> Response:
+    """Take a tag off."""
+    find(visitor_id)
+    with writing(db.session) as session:
+        store.take_tag(session, owner_id(), visitor_id, values["tag"])
+    return _tell(visitor_id)
+
+
+@blueprint.route("/visitors/export", methods=["GET"])
+@blueprint.arguments(forms.ExportQuery, location="query")
+@blueprint.doc(
+    responses={"200": {"description": "The file.", "content": {kind: BINARY for kind in ("text/csv", XLSX)}}}
+)
+def export_visitors(query: dict[str, Any]) -> Response:
+    """All of them as a file: CSV at once and in pieces, XLSX when it is made."""
+    return exported(query)
+
+
+def exported(query: dict[str, Any]) -> Response:
+    """The file a loaded `ExportQuery` asks for, in the reader's language."""
+    zone = desk().zone
+    name = f"visitors-{datetime.now(zone).date()}.{query['format']}"
+    header = [str(forms.COLUMN_WORDS[column]) for column in export.COLUMNS]
+    rows = export.rows(db.session, owner_id(), forms.wanted(query), language())
+    if query["format"] == "csv":
+        response = Response(stream_with_context(export.csv_bytes(header, rows, zone)), content_type=CSV)
+        response.headers.set("Content-Disposition", "attachment", filename=name)
+    else:
+        desk().scratch.mkdir(parents=True, exist_ok=True)
+        # Nameless as soon as it is open: the disk gets it back however the download ends.
+        with tempfile.TemporaryDirectory(dir=desk().scratch) as folder:
+            file = Path(folder) / name
+            write_xlsx(file, header, rows, zone)
+            response = send_file(file.open("rb"), XLSX, as_attachment=True, download_name=name, conditional=False)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.route("/tags", methods=["GET"])
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, TagPage)
+def list_tags(query: dict[str, Any]) -> Response:
+    """List tags, the most used first. The words are shared by all; the people behind them are not."""
+    page = page_of(query)
+    tags, total = store.list_tags(db.session, owner_id(), page.limit, page.offset)
+    return _reply(envelope(TagAnswer(many=True).dump(tags), page, total))
+
+
+@blueprint.route("/tags", methods=["POST"])
+@blueprint.arguments(forms.TagForm)
+@blueprint.response(201, TagAnswer)
+@blueprint.alt_response(200, schema=TagAnswer, description="There is one of this name and category already.")
+def make_tag(values: dict[str, Any]) -> Response:
+    """Make a tag; one that is there already is answered as it is."""
+    with writing(db.session) as session:
+        known = store.find_tag(session, values["name"], values["category"])
+        tag_id = known.id if known is not None else store.make_tag(session, values["name"], values["category"])
+    return _reply({"id": tag_id, **values}, 200 if known is not None else 201)

@@ -1,0 +1,88 @@
+"""What the API answers with: the shapes its OpenAPI document shows, and people put into them."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from app.people.models import CATEGORIES
+from app.people.store import Person
+from app.web.fields import Moment, Word
+
+
+class GivenAnswer(ma.Schema):
+    name = ma.fields.String()
+    category = Word(*CATEGORIES)
+    live_code_id = ma.fields.Integer()
+    at = Moment()
+
+
+class UnderAnswer(ma.Schema):
+    live_code_id = ma.fields.Integer()
+    name = ma.fields.String()
+    choice_id = ma.fields.Integer(allow_none=True)
+    choice = ma.fields.String(allow_none=True)
+    member_id = ma.fields.Integer(allow_none=True, metadata={"description": "The member shown last."})
+    member = ma.fields.String(allow_none=True)
+    placement = ma.fields.String(allow_none=True, metadata={"description": "Where their first scan came from."})
+    region = ma.fields.String(allow_none=True)
+    first_at = Moment()
+    last_at = Moment()
+    scans = ma.fields.Integer()
+    pressed = ma.fields.Integer()
+    stuck = ma.fields.Integer()
+
+
+class VisitorAnswer(ma.Schema):
+    id = ma.fields.Integer()
+    region = ma.fields.String(allow_none=True, metadata={"example": "CN/CN-GD/440100"})
+    device = ma.fields.String(allow_none=True)
+    app = ma.fields.String(allow_none=True)
+    language = ma.fields.String(allow_none=True)
+    first_seen_at = Moment()
+    last_seen_at = Moment()
+    scans = ma.fields.Integer()
+    pressed = ma.fields.Integer()
+    stuck = ma.fields.Integer()
+    tags = ma.fields.List(ma.fields.Nested(GivenAnswer))
+    live_codes = ma.fields.List(ma.fields.Nested(UnderAnswer), attribute="under")
+
+
+class EventAnswer(ma.Schema):
+    at = Moment()
+    type = ma.fields.String()
+    live_code_id = ma.fields.Integer()
+    outcome = ma.fields.String(allow_none=True)
+    member_id = ma.fields.Integer(allow_none=True)
+    choice_id = ma.fields.Integer(allow_none=True)
+    placement = ma.fields.String(allow_none=True)
+    region = ma.fields.String(allow_none=True)
+    reason = ma.fields.String(allow_none=True)
+
+
+class VisitorWithEvents(VisitorAnswer):
+    events = ma.fields.List(ma.fields.Nested(EventAnswer), metadata={"description": "The newest ones first."})
+
+
+class VisitorPage(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(VisitorAnswer))
+    page = ma.fields.Integer()
+    per_page = ma.fields.Integer()
+    total = ma.fields.Integer()
+
+
+class TagAnswer(ma.Schema):
+    id = ma.fields.Integer()
+    name = ma.fields.String()
+    category = Word(*CATEGORIES)
+    visitors = ma.fields.Integer(metadata={"description": "How many of the visitors you may see carry it."})
+
+
+class TagPage(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(TagAnswer))
+    page = ma.fields.Integer()
+    per_page = ma.fields.Integer()
+    total = ma.fields.Integer()
+
+
+def visitor_answer(person: Person) -> Any:
+    return VisitorAnswer().dump(person)

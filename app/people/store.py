@@ -1,0 +1,340 @@
+"""Visitors and tags, as far as the asker may see them: listed, shown, tagged.
+
+Whoever asks for an owner sees people through that owner's live codes alone: what they did elsewhere, and people who
+were never there, do not exist. `owner_id` None sees everything. Nothing here commits.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.db.upsert import Insert, insert_rows
+from app.people.absorb import tag_ids_of
+from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
+
+# What must be seen of tables that belong to `codes`.
+_LIVE_CODES = sa.table(
+    "live_codes", sa.column("id", sa.Integer), sa.column("owner_id", sa.Integer), sa.column("name", sa.String),
+    sa.column("title", sa.String),
+)  # fmt: skip
+_CHOICES = sa.table("choices", sa.column("id", sa.Integer), sa.column("title", sa.String))
+_MEMBERS = sa.table(
+    "members", sa.column("id", sa.Integer), sa.column("label", sa.String), sa.column("public_name", sa.String)
+)
+
+_VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which visitors; an empty field asks for all. `region` also asks for every place within it."""
+
+    live_code_id: int | None = None
+    tag: str = ""
+    region: str = ""
+    choice_id: int | None = None
+    placement: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """What a visitor did under one live code."""
+
+    live_code_id: int
+    name: str
+    title: str
+    choice_id: int | None
+    choice: str | None
+    member_id: int | None
+    member: str | None  # as the panel calls it
+    public_member: str | None  # as scanners know it
+    placement: str | None
+    region: str | None
+    first_at: datetime
+    last_at: datetime
+    scans: int
+    pressed: int
+    stuck: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A tag that was given to a visitor."""
+
+    name: str
+    category: str
+    live_code_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A visitor as the asker may know them: sums and dates are of the live codes in `under`."""
+
+    id: int
+    region: str | None
+    device: str | None
+    app: str | None
+    language: str | None
+    under: Sequence[Under] = field(default_factory=tuple)
+    tags: Sequence[Given] = field(default_factory=tuple)
+
+    @property
+    def first_seen_at(self) -> datetime:
+        return min(one.first_at for one in self.under)
+
+    @property
+    def last_seen_at(self) -> datetime:
+        return max(one.last_at for one in self.under)
+
+    @property
+    def scans(self) -> int:
+        return sum(one.scans for one in self.under)
+
+    @property
+    def pressed(self) -> int:
+        return sum(one.pressed for one in self.under)
+
+    @property
+    def stuck(self) -> int:
+        return sum(one.stuck for one in self.under)
+
+    @property
+    def tag_names(self) -> list[str]:
+        return list(dict.fromkeys(tag.name for tag in self.tags))
+
+
+def list_visitors(
+    session: Session, owner_id: int | None, wanted: Wanted, limit: int, offset: int
+) -> tuple[list[Person], int]:
+    """One page, the most recent first, and the number in all."""
+    conditions = _conditions(owner_id, wanted)
+    total = session.scalar(sa.select(sa.func.count()).select_from(Visitor).where(*conditions)) or 0
+    page = (
+        sa.select(Visitor)
+        .where(*conditions)
+        .order_by(Visitor.last_seen_at.desc(), Visitor.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return people(session, owner_id, session.scalars(page)), total
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some of many visitors. `last`: the id to go on after; None when there are no more."""
+
+    people: list[Person]
+    last: int | None
+
+
+def next_visitors(session: Session, owner_id: int | None, wanted: Wanted, after: int, limit: int) -> Stretch:
+    """Those with larger ids than `after`, in the order of their ids: how an export walks through any number of them."""
+    page = (
+        sa.select(Visitor).where(Visitor.id > after, *_conditions(owner_id, wanted)).order_by(Visitor.id).limit(limit)
+    )
+    found = list(session.scalars(page))
+    last = found[-1].id if len(found) == limit else None
+    return Stretch(people(session, owner_id, found), last)
+
+
+def find_visitor(session: Session, owner_id: int | None, visitor_id: int) -> Visitor | None:
+    """The visitor's row; None also where they were never under one of this owner's live codes."""
+    query = sa.select(Visitor).where(Visitor.id == visitor_id, *_conditions(owner_id, Wanted()))
+    return session.scalar(query)
+
+
+def find_by_key(session: Session, key: str) -> Visitor | None:
+    return session.scalar(sa.select(Visitor).where(Visitor.key == key))
+
+
+def live_codes_of(session: Session, owner_id: int | None, visitor_id: int) -> list[int]:
+    """The live codes this visitor was under, as far as the owner may know."""
+    query = sa.select(VisitorLiveCode.live_code_id).where(
+        VisitorLiveCode.visitor_id == visitor_id, _is_own(VisitorLiveCode.live_code_id, owner_id)
+    )
+    return list(session.scalars(query.order_by(VisitorLiveCode.last_at.desc(), VisitorLiveCode.live_code_id)))
+
+
+def people(session: Session, owner_id: int | None, visitors: Iterable[Visitor]) -> list[Person]:
+    """The same visitors with what is known of them; three queries, however many they are."""
+    rows = list(visitors)
+    ids = [row.id for row in rows]
+    under, tags = _under(session, owner_id, ids), _tags(session, owner_id, ids)
+    # Somebody may have been erased between the queries.
+    return [
+        Person(
+            id=row.id,
+            region=row.region if owner_id is None else _newest_region(under[row.id]),
+            device=row.device,
+            app=row.app,
+            language=row.language,
+            under=under[row.id],
+            tags=tags.get(row.id, []),
+        )
+        for row in rows
+        if row.id in under
+    ]
+
+
+def _conditions(owner_id: int | None, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    under = _under_conditions(owner_id, wanted)
+    if under:
+        found.append(sa.exists().where(VisitorLiveCode.visitor_id == Visitor.id, *under))
+    elif wanted.region:
+        found.append(_lies_in(Visitor.region, wanted.region))
+    if wanted.tag:
+        tagged = [VisitorTag.visitor_id == Visitor.id, Tag.id == VisitorTag.tag_id, Tag.name == wanted.tag]
+        found.append(sa.exists().where(*tagged, *_places(VisitorTag.live_code_id, owner_id, wanted.live_code_id)))
+    return found
+
+
+def _under_conditions(owner_id: int | None, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    """What one and the same row of `visitor_live_codes` must fulfil; nothing where everybody will do."""
+    row = VisitorLiveCode
+    found = _places(row.live_code_id, owner_id, wanted.live_code_id)
+    if wanted.choice_id is not None:
+        found.append(row.choice_id == wanted.choice_id)
+    if wanted.placement:
+        found.append(row.placement == wanted.placement)
+    if wanted.since is not None:
+        found.append(row.last_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(row.last_at < wanted.until)
+    if found and wanted.region:
+        found.append(_lies_in(row.region, wanted.region))
+    return found
+
+
+def _places(column: Any, owner_id: int | None, live_code_id: int | None) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if live_code_id is not None:
+        found.append(column == live_code_id)
+    if owner_id is not None:
+        found.append(_is_own(column, owner_id))
+    return found
+
+
+def _is_own(column: Any, owner_id: int | None) -> sa.ColumnElement[bool]:
+    if owner_id is None:
+        return sa.true()
+    own: sa.ColumnElement[bool] = column.in_(sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.owner_id == owner_id))
+    return own
+
+
+def _lies_in(column: Any, region: str) -> sa.ColumnElement[bool]:
+    return sa.or_(column == region, column.startswith(f"{region}/", autoescape=True))
+
+
+def _newest_region(under: Sequence[Under]) -> str | None:
+    return next((one.region for one in under if one.region), None)
+
+
+def _under(session: Session, owner_id: int | None, ids: Collection[int]) -> Mapping[int, list[Under]]:
+    row = VisitorLiveCode
+    query = (
+        sa.select(
+            row.visitor_id, row.live_code_id, _LIVE_CODES.c.name, _LIVE_CODES.c.title, row.choice_id, _CHOICES.c.title,
+            row.member_id, sa.func.coalesce(sa.func.nullif(_MEMBERS.c.label, ""), _MEMBERS.c.public_name),
+            _MEMBERS.c.public_name,
+            row.placement, row.region, row.first_at, row.last_at, row.scans, row.pressed, row.stuck,
+        )
+        .join(_LIVE_CODES, _LIVE_CODES.c.id == row.live_code_id)
+        .outerjoin(_CHOICES, _CHOICES.c.id == row.choice_id)
+        .outerjoin(_MEMBERS, _MEMBERS.c.id == row.member_id)
+        .where(row.visitor_id.in_(ids), _is_own(row.live_code_id, owner_id))
+        .order_by(row.last_at.desc(), row.live_code_id)
+    )  # fmt: skip
+    found: dict[int, list[Under]] = {}
+    for one in session.execute(query):
+        found.setdefault(one[0], []).append(Under(*one[1:]))
+    return found
+
+
+def _tags(session: Session, owner_id: int | None, ids: Collection[int]) -> Mapping[int, list[Given]]:
+    query = (
+        sa.select(VisitorTag.visitor_id, Tag.name, Tag.category, VisitorTag.live_code_id, VisitorTag.at)
+        .join(Tag, Tag.id == VisitorTag.tag_id)
+        .where(VisitorTag.visitor_id.in_(ids), _is_own(VisitorTag.live_code_id, owner_id))
+        .order_by(VisitorTag.at, Tag.name)
+    )
+    found: dict[int, list[Given]] = {}
+    for one in session.execute(query):
+        found.setdefault(one[0], []).append(Given(*one[1:]))
+    return found
+
+
+# Tags
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """A tag and how many of the people the asker may see carry it."""
+
+    id: int
+    name: str
+    category: str
+    visitors: int
+
+
+def list_tags(session: Session, owner_id: int | None, limit: int, offset: int) -> tuple[list[TagCount], int]:
+    """All tags: the words are everybody's, the people behind them are not. The most used first."""
+    carriers = (
+        sa.select(VisitorTag.tag_id, sa.func.count(sa.distinct(VisitorTag.visitor_id)).label("carriers"))
+        .where(_is_own(VisitorTag.live_code_id, owner_id))
+        .group_by(VisitorTag.tag_id)
+        .subquery()
+    )
+    number = sa.func.coalesce(carriers.c.carriers, 0)
+    query = (
+        sa.select(Tag.id, Tag.name, Tag.category, number)
+        .outerjoin(carriers, carriers.c.tag_id == Tag.id)
+        .order_by(number.desc(), Tag.name, Tag.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    total = session.scalar(sa.select(sa.func.count()).select_from(Tag)) or 0
+    return [TagCount(*row) for row in session.execute(query)], total
+
+
+def find_tag(session: Session, name: str, category: str | None) -> Tag | None:
+    """The tag of this name, in this category or (None) in whichever has it; the oldest then."""
+    query = sa.select(Tag).where(Tag.name == name).order_by(Tag.id).limit(1)
+    return session.scalar(query if category is None else query.where(Tag.category == category))
+
+
+def make_tag(session: Session, name: str, category: str) -> int:
+    """The id of the tag, made where it is missing."""
+    return tag_ids_of(session.connection(), {name}, category)[name]
+
+
+def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int) -> None:
+    """By hand; given already, it stays as it is."""
+    row = {"visitor_id": visitor_id, "tag_id": tag_id, "live_code_id": live_code_id, "at": datetime.now(UTC)}
+    insert_rows(session.connection(), _VISITOR_TAGS, [row | {"choice_id": None}], _unless_given)
+
+
+def _unless_given(statement: Insert) -> Any:
+    return statement.on_conflict_do_nothing()
+
+
+def take_tag(session: Session, owner_id: int | None, visitor_id: int, name: str) -> bool:
+    """Takes every tag of this name off the visitor, under the live codes the owner may see; False: there was none."""
+    named = sa.select(Tag.id).where(Tag.name == name)
+    gone = session.execute(
+        sa.delete(VisitorTag)
+        .where(
+            VisitorTag.visitor_id == visitor_id,
+            VisitorTag.tag_id.in_(named),
+            _is_own(VisitorTag.live_code_id, owner_id),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return bool(gone.rowcount)  # type: ignore[attr-defined]
