@@ -123,8 +123,8 @@ def as_table(cases: list[Case], results: dict[str, list[Measured]], rounds: int,
         return statistics.median(m.rate for m in results[name])
 
     lines = [
-        f"{machine()}, {time.strftime('%Y-%m-%d')}. {WORKERS} workers × {THREADS} threads (gunicorn gthread, C parser), "
-        f"wrk with 32 keep-alive connections on the same machine, {rounds} interleaved rounds of {seconds:g} s, medians.",
+        f"{machine()}, {time.strftime('%Y-%m-%d')}. {WORKERS} workers × {THREADS} threads (gthread, C parser),",
+        f"wrk with 32 keep-alive connections on this machine, {rounds} interleaved rounds of {seconds:g} s; medians.",
         "",
         "| | requests/s | × of the bare page (min – max) | p99 ms |",
         "| --- | --- | --- | --- |",

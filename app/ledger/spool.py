@@ -18,8 +18,9 @@ ROTATE_BYTES = 32 * 1024 * 1024
 class Spool:
     """Append-only event log of this process; safe over threads and across fork."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, rotate_bytes: int = ROTATE_BYTES) -> None:
         self.directory = directory
+        self._rotate_bytes = rotate_bytes
         self._lock = threading.Lock()
         self._pid = -1
         self._fd = -1
@@ -30,7 +31,7 @@ class Spool:
         """One event, one line. Raises OSError when the disk does not take it; then nothing of it is left."""
         data = line.encode() + b"\n"
         with self._lock:
-            if self._pid != os.getpid() or self._size > ROTATE_BYTES:
+            if self._pid != os.getpid() or self._size > self._rotate_bytes:
                 self._open()
             try:
                 written = os.write(self._fd, data)

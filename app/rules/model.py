@@ -226,7 +226,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Round-robin state of one tier: assignments served per member id, and the virtual time (served, weight) reached."""
+    """Round-robin state of one tier: assignments served by member id, and the virtual time (served, weight) reached."""
 
     served: Mapping[int, int] = field(default_factory=dict)
     reached: tuple[int, int] = (0, 1)

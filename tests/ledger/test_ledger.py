@@ -483,7 +483,7 @@ def test_reassigning_stays_inside_the_choice(world: World) -> None:
 
 
 def test_another_city_moves_a_seat_freely_before_a_press_and_once_after(world: World) -> None:
-    code = world.live_code()
+    code = world.live_code(asks_city=True)
     gd, sc = world.member(code, regions=["CN/CN-GD"]), world.member(code, regions=["CN/CN-SC"])
     who = world.visitor()
     assert world.shown(code, who, region="CN/CN-GD/440100") == gd
@@ -499,6 +499,59 @@ def test_another_city_moves_a_seat_freely_before_a_press_and_once_after(world: W
     world.press(code, who)
     assert move("CN/CN-GD/440100") == sc
     assert [world.counted(code, m) for m in (gd, sc)] == [0, 1]
+    world.check_books()
+
+
+def test_whoever_looks_for_a_place_that_is_full_keeps_the_seat(world: World) -> None:
+    code = world.live_code(asks_city=True, region_policy="strict")
+    gd = world.member(code, regions=["CN/CN-GD"])
+    sc = world.member(code, regions=["CN/CN-SC"], capacity=1)
+    who = world.visitor()
+    assert world.crowd(code, 1, region="CN/CN-SC") == [sc]
+    assert world.shown(code, who, region="CN/CN-GD") == gd
+    answer = world.decider.relocate(code.slug, world.scanner(who, chosen_city="CN/CN-SC"))
+    assert (answer.decision.outcome, member_of(answer)) == (Outcome.RETURNING, gd)
+    world.check_books()
+
+
+def test_a_better_place_moves_a_seat_and_an_equal_one_does_not(world: World) -> None:
+    code = world.live_code(asks_city=True)
+    anywhere, other = world.member(code), world.member(code)
+    gz = world.member(code, regions=["CN/CN-GD/440100"], capacity=1)
+    here, there = "CN/CN-SC/510100", "CN/CN-GD/440100"
+    first, second = world.visitor(), world.visitor()
+    world.edit_member(anywhere, state="disabled")
+    assert [world.shown(code, who, region=here) for who in (first, second)] == [other, other]
+    world.edit_member(anywhere, state="active")
+
+    def move(who: str) -> int | None:
+        return member_of(world.decider.relocate(code.slug, world.scanner(who, region=here, chosen_city=there)))
+
+    assert (move(first), move(second)) == (gz, other)
+    world.check_books()
+
+
+def test_a_city_counts_only_where_the_live_code_asks_for_it(world: World) -> None:
+    code = world.live_code()
+    gd, sc = world.member(code, regions=["CN/CN-GD"]), world.member(code, regions=["CN/CN-SC"])
+    chosen = {"chosen_city": "CN/CN-SC/510100"}
+    assert member_of(world.scan(code, region="CN/CN-GD", **chosen)) == gd
+    world.edit(code, asks_city=True)
+    assert member_of(world.scan(code, region="CN/CN-GD", **chosen)) == sc
+
+
+def test_the_nearest_member_is_given_by_distance_and_the_position_is_forgotten(world: World) -> None:
+    code = world.live_code(region_policy="nearest")
+    far = world.member(code, latitude=39.9042, longitude=116.4074)
+    near = world.member(code, latitude=23.1291, longitude=113.2644)
+    who = world.visitor()
+    assert world.shown(code, who, region="CN/CN-BJ") == far
+    at = world.scanner(who, region="CN/CN-BJ", position=(23.05, 113.4))
+    moved = world.decider.relocate(code.slug, at)
+    assert (member_of(moved), moved.decision.place) == (near, Place("CN/CN-GD/440100", "position"))
+    assert member_of(world.scan(code, who, region="CN/CN-BJ")) == near
+    bodies = " ".join(str(row) for row in world.rows(sa.select(outbox.c.body)))
+    assert "position" in bodies and "23.05" not in bodies and "113.4" not in bodies
     world.check_books()
 
 

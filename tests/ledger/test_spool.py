@@ -1,0 +1,101 @@
+"""The spool: whole lines, one file a process, nothing lost to fork, rotation or a full disk."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from app.ledger.spool import Spool, is_abandoned, retire, spool_files, whole_lines
+
+
+def lines(folder: Path) -> list[bytes]:
+    return [line for file in spool_files(folder) for line, _ in whole_lines(file, 0)]
+
+
+def test_lines_are_whole_and_in_order(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    for n in range(3):
+        spool.append(f"line {n}")
+    (file,) = spool_files(tmp_path)
+    assert lines(tmp_path) == [b"line 0", b"line 1", b"line 2"]
+    first = next(whole_lines(file, 0))
+    assert list(whole_lines(file, first[1])) == [(b"line 1", 14), (b"line 2", 21)]
+    spool.close()
+    spool.close()
+
+
+def test_half_written_line_waits(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b"whole\nhal")
+    assert list(whole_lines(file, 0)) == [(b"whole", 6)]
+
+
+def test_living_writer_keeps_its_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append("one")
+    (file,) = spool_files(tmp_path)
+    assert not is_abandoned(file) and not retire(file, 4) and file.exists()
+    spool.close()
+    assert is_abandoned(file)
+    assert not retire(file, 3) and file.exists()
+    assert retire(file, 4) and not file.exists()
+    assert is_abandoned(file) and retire(file, 4)
+
+
+def test_killed_writer_leaves_every_line_and_its_file_to_others(tmp_path: Path) -> None:
+    script = (
+        "import os, pathlib, signal, sys; from app.ledger.spool import Spool; s = Spool(pathlib.Path(sys.argv[1]));"
+        "[s.append(f'{n}') for n in range(500)]; os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=root, check=False, timeout=60)
+    assert done.returncode == -9
+    assert lines(tmp_path) == [str(n).encode() for n in range(500)]
+    (file,) = spool_files(tmp_path)
+    assert is_abandoned(file)
+
+
+def test_child_of_a_fork_writes_a_file_of_its_own(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append("parent")
+    child = os.fork()
+    if child == 0:
+        spool.append("child")
+        os._exit(0)
+    os.waitpid(child, 0)
+    spool.append("parent again")
+    assert len(spool_files(tmp_path)) == 2
+    assert sorted(lines(tmp_path)) == [b"child", b"parent", b"parent again"]
+    spool.close()
+
+
+def test_big_file_is_followed_by_another(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, rotate_bytes=10)
+    for n in range(4):
+        spool.append(f"line {n}")
+    assert len(spool_files(tmp_path)) == 2 and len(lines(tmp_path)) == 4
+    spool.close()
+
+
+def test_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
+    """In a process of its own whose files may not grow beyond 4 kB: the write is cut short by the kernel."""
+    script = """
+import pathlib, resource, signal, sys
+from app.ledger.spool import Spool
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+spool, refused = Spool(pathlib.Path(sys.argv[1])), 0
+for n in range(10):
+    try:
+        spool.append("x" * 999)
+    except OSError:
+        refused += 1
+print(refused)
+"""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=root, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "6"
+    assert [len(line) for line in lines(tmp_path)] == [999] * 4
+    assert spool_files(tmp_path)[0].stat().st_size == 4000

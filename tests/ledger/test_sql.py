@@ -1,0 +1,137 @@
+"""The SQL ledger when its store misbehaves: nothing but LedgerDown escapes, and it goes on when the store is back."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from app.db import make_engine
+from app.db.held import WriteTurn
+from app.ledger import CountKey, LedgerDown, Stale
+from app.ledger.spool import Spool
+from app.ledger.sql import SqlLedger
+from app.ledger.tables import member_counts, outbox
+from app.rules.model import Count
+from app.rules.tally import ScanEvent
+from tests import make
+from tests.ledger.conftest import SECRET
+from tests.ledger.world import World
+
+
+def event(**more: object) -> ScanEvent:
+    return ScanEvent("e1", "scan", make.NOW, 1, "v" * 22, **more)  # type: ignore[arg-type]
+
+
+def test_missing_tables_are_an_outage_and_not_a_crash(tmp_path: Path, spool: Spool) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'empty.db'}", pool_size=0)
+    ledger = SqlLedger(engine, spool, SECRET)
+    for ask in (
+        ledger.epoch,
+        lambda: ledger.version(1),
+        lambda: ledger.seat("lc:1", "v"),
+        lambda: ledger.counts([CountKey(1, 1, 1, 1)]),
+        lambda: ledger.turns("t"),
+        lambda: ledger.erase("v"),
+        lambda: ledger.press("lc:1", "v", event()),
+    ):
+        with pytest.raises(LedgerDown):
+            ask()
+    ledger.record(event(), None)
+    ledger.close()
+    engine.dispose()
+
+
+def test_database_that_cannot_be_opened_is_an_outage(tmp_path: Path, spool: Spool) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}")
+    ledger = SqlLedger(engine, spool, SECRET, WriteTurn(tmp_path / "lock"))
+    with pytest.raises(LedgerDown):
+        ledger.version(1)
+    with pytest.raises(LedgerDown):
+        ledger.erase("v")
+    engine.dispose()
+
+
+def test_ledger_goes_on_when_its_connections_were_cut(world: World, engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        world.ledger.close()  # SQLite has no server that could cut them
+    code = world.live_code()
+    a = world.member(code)
+    who = world.visitor()
+    assert world.shown(code, who) == a
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            cut = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+            )
+            connection.execute(sa.text(cut + "pg_backend_pid()"))
+    during = world.scan(code, who)
+    assert during.provisional or during.decision.outcome == "returning"
+    world.decider._quiet_until = 0.0  # the pause after a failure, without waiting for it
+    assert world.scan(code, who).decision.outcome == "returning"
+
+
+def test_record_is_refused_for_an_old_version(world: World) -> None:
+    code = world.live_code()
+    version = world.ledger.version(code.id)
+    assert version == 1
+    assert world.ledger.record(event(outcome="paused").with_answer(live_code_id=code.id), 99) == Stale(1)
+    assert world.ledger.version(10**6) is None
+
+
+def test_full_spool_sends_events_into_sql(world: World, engine: Engine, tmp_path: Path) -> None:
+    blocked = tmp_path / "not a folder"
+    blocked.write_text("")
+    ledger = SqlLedger(engine, Spool(blocked), SECRET)
+    assert ledger.record(event(outcome="paused"), None) is None
+    assert [ScanEvent.decode(body).outcome for (body,) in world.rows(sa.select(outbox.c.body))] == ["paused"]
+    ledger.close()
+
+
+def test_epoch_is_one_for_all_processes(world: World, engine: Engine, spool: Spool) -> None:
+    other = SqlLedger(engine, spool, SECRET)
+    assert other.epoch() == world.ledger.epoch()
+    other.close()
+
+
+def test_counts_of_nobody_and_of_members_never_counted(world: World) -> None:
+    assert world.ledger.counts([]) == {}
+    assert world.ledger.counts([CountKey(1, 12345, 1, 1)]) == {}
+
+
+def test_presses_of_the_generation_are_kept_over_a_headcount(world: World) -> None:
+    code = world.live_code()
+    a = world.member(code)
+    who = world.visitor()
+    world.scan(code, who)
+    world.press(code, who)
+    world.headcount(a, 3)
+    assert world.counts(code)[a] == Count(0, 1)
+    world.swap(a, new_group=True)
+    assert a not in world.counts(code)
+
+
+def test_lapse_is_found_when_only_counts_are_asked(world: World) -> None:
+    code = world.live_code()
+    a = world.member(code)
+    world.crowd(code, 3)
+    keys = [CountKey(code.id, a, 1, 1, world.now + timedelta(hours=1))]
+    assert world.ledger.counts(keys)[a].counted == 0
+    assert world.rows(sa.select(member_counts.c.counted)) == [(0,)]
+
+
+def test_connection_is_not_shared_with_a_forked_child(world: World, tmp_path: Path) -> None:
+    code = world.live_code()
+    a = world.member(code)
+    world.crowd(code, 2)
+    told = tmp_path / "told"
+    child = os.fork()
+    if child == 0:
+        told.write_text(str(world.crowd(code, 2)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert told.read_text() == str([a, a])
+    assert world.crowd(code, 3) == ["returning", "returning", a]  # the child took the same two names
+    assert world.counted(code, a) == 5
