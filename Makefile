@@ -58,4 +58,4 @@ bench: $(DEV_ENV) assets servers ## the load benchmark, prints its table
 	@$(VENV)/python bench/run.py
 
 clean: ## remove what was made, but no data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage app/static/vendor
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage static/vendor

@@ -20,8 +20,8 @@ from app.accounts import pages as account_pages
 from app.codes import api as codes_api
 from app.codes import pages as codes_pages
 from app.codes import today_pages
-from app.codes.desk import DESK
 from app.codes import wording as codes_wording
+from app.codes.desk import DESK
 from app.db import db
 from app.db.engine import engine_options
 from app.db.migrate import migrations
@@ -29,7 +29,7 @@ from app.ledger import LedgerDown
 from app.people import api as people_api
 from app.people import me_pages
 from app.people.desk import DESK as PEOPLE_DESK
-from app.settings import Settings, load_from_process, version
+from app.settings import ROOT, Settings, load_from_process, version
 from app.stats import api as stats_api
 from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
 from app.web.json_times import HuoziJSON
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure()
     if settings.unknown_names:
         log.warning("settings nobody reads, misspelt? %s", ", ".join(settings.unknown_names))
-    app = Huozi(__name__, instance_path=str(settings.data_dir))
+    app = Huozi(__name__, instance_path=str(settings.data_dir), static_folder=str(ROOT / "static"))
     app.url_map.converters["int"] = IdConverter
     _configure(app, settings)
     _prepare_storage(app, settings)

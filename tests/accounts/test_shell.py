@@ -69,7 +69,7 @@ def test_file_that_is_not_there_still_has_an_address(app: Flask, client: FlaskCl
 
 
 def test_styles_and_scripts_are_sent_squeezed_to_whoever_can_read_them(client: FlaskClient) -> None:
-    plain = (ROOT / "app" / "static" / "css" / "panel.css").read_bytes()
+    plain = (ROOT / "static" / "css" / "panel.css").read_bytes()
     answer = client.get("/static/css/panel.css", headers={"Accept-Encoding": "gzip, br"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.mimetype == "text/css"
