@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.codes.changes import (
+    ARCHIVED,
     NOT_FOUND,
     STALE,
     Asker,
@@ -51,6 +52,8 @@ def add_choice(session: Session, asker: Asker, live_code_id: int, values: Mappin
     live_code = lock_live_code(session, asker, live_code_id)
     if live_code is None:
         return NOT_FOUND
+    if live_code.state == "archived":
+        return ARCHIVED
     if live_code.kind != "grouped":
         return Refused("not_grouped")
     standing = choices_of(session, live_code_id)

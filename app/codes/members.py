@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager
 
 from app.codes.changes import (
+    ARCHIVED,
     NOT_FOUND,
     STALE,
     Asker,
@@ -66,8 +67,11 @@ def add_member(
 ) -> Member | Refused:
     """A new member with its first version and generation. Capacity and expiry come from the kind unless given, the
     position is the last; a `headcount` among the values is who sits in the group already."""
-    if lock_live_code(session, asker, live_code_id) is None:
+    live_code = lock_live_code(session, asker, live_code_id)
+    if live_code is None:
         return NOT_FOUND
+    if live_code.state == "archived":
+        return ARCHIVED
     member = Member(live_code_id=live_code_id, kind=bound.kind, current_version=1)
     member.capacity = KINDS[bound.kind].default_capacity
     member.position = values.get("position") or _last_position(session, live_code_id) + 1

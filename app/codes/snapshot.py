@@ -37,7 +37,8 @@ from app.rules.model import (
 )
 from app.rules.slugs import is_slug
 
-MOST_KEPT = 10_000
+# Live codes and members together; a member takes 1.2 to 1.6 KB, so a process keeps 150 MB at most.
+MOST_KEPT = 100_000
 # Somebody may still hold a seat in an archived member, and the page then names it. The oldest are left out: without
 # one the seat counts as closed all the same, and a live code that is swapped by archiving grows without an end.
 MOST_ARCHIVED = 100
@@ -52,6 +53,7 @@ class Snapshots:
         self._zone = zone
         self._most_kept = most_kept
         self._kept: OrderedDict[int, Snapshot] = OrderedDict()
+        self._weight = 0
         self._ids: dict[str, int] = {}
         self._lock = threading.Lock()
         # One loads, the others wait for it: after a swap every thread of a busy poster comes for the same rows.
@@ -101,12 +103,18 @@ class Snapshots:
         return snapshot
 
     def _keep(self, snapshot: Snapshot) -> None:
+        before = self._kept.pop(snapshot.id, None)
         self._kept[snapshot.id] = snapshot
-        self._kept.move_to_end(snapshot.id)
         self._ids[snapshot.slug] = snapshot.id
-        while len(self._kept) > self._most_kept:
+        self._weight += _weight(snapshot) - (_weight(before) if before is not None else 0)
+        while self._weight > self._most_kept and len(self._kept) > 1:
             _, oldest = self._kept.popitem(last=False)
+            self._weight -= _weight(oldest)
             del self._ids[oldest.slug]
+
+
+def _weight(snapshot: Snapshot) -> int:
+    return 1 + len(snapshot.members)
 
 
 @contextmanager

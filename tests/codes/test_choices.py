@@ -34,6 +34,12 @@ def test_simple_live_code_asks_nothing(session: Session, asker: Asker, live_code
     assert add(session, asker, live_code) == Refused("not_grouped")
 
 
+def test_archived_live_code_asks_nothing_more(session: Session, asker: Asker, grouped: LiveCode) -> None:
+    with writing(session):
+        grouped.state = "archived"
+    assert add(session, asker, grouped) == Refused("archived")
+
+
 def test_the_21st_choice_is_refused(session: Session, asker: Asker, grouped: LiveCode) -> None:
     with writing(session):
         for _ in range(20):

@@ -76,6 +76,12 @@ def test_date_read_from_the_picture_beats_the_guess_but_not_the_entry(
     assert (shown(session, second).expires_at, shown(session, second).expiry_source) == (None, "entered")
 
 
+def test_archived_live_code_takes_no_members(session: Session, asker: Asker, live_code: LiveCode) -> None:
+    with writing(session):
+        store.archive_live_code(session, asker, live_code.id)
+    assert add(session, asker, live_code) == Refused("archived")
+
+
 def test_new_member_stands_last(session: Session, asker: Asker, live_code: LiveCode) -> None:
     first, second = add(session, asker, live_code), add(session, asker, live_code)
     assert (first.position, second.position) == (1, 2)

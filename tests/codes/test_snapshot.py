@@ -125,6 +125,26 @@ def test_oldest_unused_snapshot_makes_room(engine: sa.Engine, session: Session, 
     assert statements
 
 
+def test_live_code_with_many_members_pushes_out_several_small_ones(
+    engine: sa.Engine, session: Session, statements: list[str]
+) -> None:
+    snapshots = Snapshots(engine, make.ZONE, most_kept=4)
+    with writing(session):
+        owner = make.user_row(session)
+        small = [make.live_code_row(session, owner).id for _ in range(3)]
+        large = make.live_code_row(session, owner)
+        for _ in range(2):
+            make.member_row(session, large)
+        large_id = large.id
+    for live_code_id in (*small, large_id, large_id):
+        snapshots.reload(live_code_id)
+    statements.clear()
+    assert snapshots.by_id(large_id) is not None and snapshots.by_id(small[2]) is not None
+    assert statements == []
+    snapshots.by_id(small[1])
+    assert statements
+
+
 def test_archived_members_are_known_but_never_open(
     session: Session, asker: Asker, live_code: LiveCode, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
