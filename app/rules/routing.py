@@ -13,6 +13,7 @@ from hashlib import blake2s
 
 from app.rules import capacity, opening
 from app.rules.model import (
+    Candidate,
     Choice,
     ChoicePolicy,
     ClosedPolicy,
@@ -64,8 +65,12 @@ def scope_of(snapshot: Snapshot, choice_id: int | None = None) -> str:
 def place_of(
     snapshot: Snapshot, *, chosen: str | None, placement: str | None, position: str | None, address: Place
 ) -> Place:
-    """The city they chose, the placement's region, a position they gave, their address: the first that is known."""
-    if chosen is not None:
+    """The city they chose, the placement's region, a position they gave, their address: the first that is known.
+
+    A choice counts only where the live code asks for it: elsewhere nobody could take it back. `position` is the region
+    of the position; the order of members under `nearest` is by the position itself.
+    """
+    if chosen is not None and snapshot.asks_city:
         return Place(chosen, "chosen")
     hangs_in = snapshot.placements.get(placement) if placement else None
     if hangs_in is not None:
@@ -75,24 +80,50 @@ def place_of(
     return address
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What all plans of one live code share for as long as nothing opens, closes or expires: usable members."""
+
+    keep: Mapping[int, Candidate]
+    made_at: datetime
+    good_until: datetime | None
+
+    def stands_at(self, now: datetime) -> bool:
+        return self.made_at <= now and (self.good_until is None or now < self.good_until)
+
+
+def stand(snapshot: Snapshot, now: datetime) -> Standing:
+    keep = {m.id: capacity.candidate(m) for m in snapshot.members if is_usable(m, now)}
+    return Standing(keep, now, opening.next_change(snapshot, now))
+
+
 def compile_plan(
-    snapshot: Snapshot, choice_id: int | None, place: Place, now: datetime, position: Position | None = None
+    snapshot: Snapshot,
+    choice_id: int | None,
+    place: Place,
+    now: datetime,
+    position: Position | None = None,
+    standing: Standing | None = None,
 ) -> Plan:
     """The tiers a new visitor is offered, in order, and the seats that stand. O(members): compile once, scan often.
 
     Active members by place; then reserves, which are only for when no active member has room; then suspects, if nobody
-    else can; then, unless the policy is strict, any usable member wherever it is (`last_resort`).
+    else can; then, unless the policy is strict, any usable member wherever it is (`last_resort`). `standing`: what
+    `stand` made for another plan of this snapshot, where it still holds.
     """
-    standing = [m for m in _offered(snapshot, choice_id) if is_usable(m, now)]
-    groups, strangers = by_place(standing, place.region, snapshot.region_policy, position)
+    if standing is None or not standing.stands_at(now):
+        standing = stand(snapshot, now)
+    keep = standing.keep
+    usable = [m for m in _offered(snapshot, choice_id) if m.id in keep]
+    groups, strangers = by_place(usable, place.region, snapshot.region_policy, position)
     mode = _mode(snapshot, choice_id)
     return Plan(
         live_code_id=snapshot.id,
         version=snapshot.version,
-        tiers=tuple(_tiers(snapshot, choice_id, groups, strangers, mode, now)),
-        keep={m.id: capacity.candidate(m) for m in snapshot.members if is_usable(m, now)},
-        made_at=now,
-        good_until=opening.next_change(snapshot, now),
+        tiers=tuple(_tiers(snapshot, choice_id, groups, strangers, mode, now, keep)),
+        keep=keep,
+        made_at=standing.made_at,
+        good_until=standing.good_until,
         opens_at=_next_opening(snapshot, choice_id, place, now, position),
     )
 
@@ -127,10 +158,11 @@ def _tiers(
     strangers: list[Member],
     mode: Mode,
     now: datetime,
+    keep: Mapping[int, Candidate],
 ) -> Iterable[Tier]:
     pinned = pinned_member(snapshot, choice_id, now)
     if pinned is not None:
-        yield _tier(snapshot, Rank.PIN, mode, [pinned])
+        yield _tier(snapshot, Rank.PIN, mode, [capacity.candidate(pinned, pinned=True)])
 
     def is_open(m: Member) -> bool:
         return opening.is_open(m.windows, now, snapshot.zone)
@@ -138,10 +170,10 @@ def _tiers(
     for rank, belongs in _RANKS:
         for group in groups:
             if members := [m for m in group if belongs(m) and is_open(m)]:
-                yield _tier(snapshot, rank, mode, members)
+                yield _tier(snapshot, rank, mode, [keep[m.id] for m in members])
     for _, belongs in _RANKS:
         if members := [m for m in strangers if belongs(m) and is_open(m)]:
-            yield _tier(snapshot, Rank.LAST_RESORT, mode, members)
+            yield _tier(snapshot, Rank.LAST_RESORT, mode, [keep[m.id] for m in members])
 
 
 def _is_active(m: Member) -> bool:
@@ -163,11 +195,10 @@ _RANKS: tuple[tuple[Rank, Callable[[Member], bool]], ...] = (
 )
 
 
-def _tier(snapshot: Snapshot, rank: Rank, mode: Mode, members: list[Member]) -> Tier:
-    candidates = tuple(capacity.candidate(m, pinned=rank is Rank.PIN) for m in members)
-    named = ",".join(f"{m.id}*{m.weight}" for m in members)
+def _tier(snapshot: Snapshot, rank: Rank, mode: Mode, candidates: list[Candidate]) -> Tier:
+    named = ",".join(f"{c.member_id}*{c.weight}" for c in candidates)
     key = f"{snapshot.id}:{blake2s(named.encode(), digest_size=8).hexdigest()}"
-    return Tier(rank, mode, candidates, key)
+    return Tier(rank, mode, tuple(candidates), key)
 
 
 def pinned_member(snapshot: Snapshot, choice_id: int | None, now: datetime) -> Member | None:

@@ -4,11 +4,11 @@ A member's regions are catalogue keys; it serves a visitor whose region starts w
 serves everybody. Whether a member is usable, open or has room is decided elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from app.rules.coordinates import distance_m
 from app.rules.model import Member, RegionPolicy
-from app.rules.regions import covers, specificity
+from app.rules.regions import covers, prefixes, specificity
 
 EVERYBODY = 0
 NOWHERE = -1
@@ -23,6 +23,20 @@ def reach(member: Member, region: str | None) -> int:
     if region is None:
         return NOWHERE
     return max((specificity(r) for r in member.regions if covers(r, region)), default=NOWHERE)
+
+
+def regions_named(members: Iterable[Member]) -> frozenset[str]:
+    """Every region some member names."""
+    return frozenset(region for member in members for region in member.regions)
+
+
+def narrowed(region: str | None, named: Collection[str]) -> str | None:
+    """The most specific region of `named` that covers `region`, None where none does.
+
+    Members are offered by the regions they name, so everybody in a region nobody divides further is offered the same:
+    a plan for one of them serves all.
+    """
+    return next((prefix for prefix in prefixes(region) if prefix in named), None)
 
 
 def by_place(

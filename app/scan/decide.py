@@ -10,20 +10,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from random import random
 from typing import Protocol
 
+from app.ledger import Answer as ClaimAnswer
 from app.ledger import Assigned, Claim, CountKey, Held, KeptSeat, Ledger, LedgerDown, NoRoom, Returning, Stale
 from app.rules import capacity, routing
 from app.rules.model import Choice, ChoicePolicy, Decision, Member, Outcome, Plan, Seat, Snapshot
-from app.rules.regions import Place
+from app.rules.regions import Place, nearest_city
 from app.rules.tally import ScanEvent
 from app.rules.targeting import Position
+from app.scan.plans import Plans
 
 log = logging.getLogger(__name__)
 
 TRIES = 20  # a snapshot may go stale between reading and claiming; so often in one scan is no accident
-PLANS = 20_000
 PAUSE_SECONDS = 1.0  # after a failure the store is left alone this long, so that an outage costs no time-out a scan
 
 
@@ -96,7 +98,7 @@ class Decider:
         self._ledger = ledger
         self._clock = clock
         self._roll = roll
-        self._plans: dict[tuple[int, int, int | None, str | None], Plan] = {}
+        self._plans = Plans()
         self._quiet_until = 0.0
 
     # -- what the door calls -----------------------------------------------------------------------------------------
@@ -264,15 +266,16 @@ class Decider:
         except LedgerDown:
             log.error("event %s was lost: neither the store nor the spool takes it", event.id)
 
-    def plan(self, snapshot: Snapshot, choice_id: int | None, place: Place, now: datetime) -> Plan:
+    def plan(
+        self,
+        snapshot: Snapshot,
+        choice_id: int | None,
+        place: Place,
+        now: datetime,
+        position: Position | None = None,
+    ) -> Plan:
         """The compiled plan for a place, kept until its time slot or the snapshot's version ends."""
-        key = (snapshot.id, snapshot.version, choice_id, place.region)
-        plan = self._plans.get(key)
-        if plan is None or not plan.stands_at(now):
-            if len(self._plans) >= PLANS:
-                self._plans.clear()
-            plan = self._plans[key] = routing.compile_plan(snapshot, choice_id, place, now)
-        return plan
+        return self._plans.plan(snapshot, choice_id, place, now, position)
 
 
 class _Step:
@@ -288,7 +291,7 @@ class _Step:
             snapshot,
             chosen=scanner.chosen_city,
             placement=scanner.placement,
-            position=None,
+            position=nearest_city(*scanner.position) if scanner.position is not None else None,
             address=scanner.address_place,
         )
         self.event = ScanEvent(
@@ -329,15 +332,21 @@ class _Step:
         return self._take(self._claim(choice_id))
 
     def relocate(self, choice_id: int | None) -> Answer | Stale:
-        """Another city: freely before a long-press, once after it; who is served there too keeps the seat."""
+        """Another city: freely before a long-press, once after it; who is served there too keeps the seat, and so does
+        everybody for whom there is no room there: nobody loses a group by looking for a nearer one."""
         held = self.ledger.seat(routing.scope_of(self.snapshot, choice_id), self.scanner.visitor)
         if held is None or not self._is_ours(held) or (held.pressed_at is not None and held.changes > 0):
             return self.go(choice_id)
         claim = self._claim(held.choice_id)
-        first = claim.plan.tiers[0].candidates if claim.plan.tiers else ()
-        if any(c.member_id == held.member_id for c in first):
+        nearer = tuple(
+            takewhile(lambda tier: all(c.member_id != held.member_id for c in tier.candidates), claim.plan.tiers)
+        )
+        if not nearer:
             return self.go(choice_id)
-        return self._take(replace(claim, replace=held, moves=True, costs_change=held.pressed_at is not None))
+        plan = replace(claim.plan, tiers=nearer)
+        claim = replace(claim, plan=plan, replace=held, moves=True, costs_change=held.pressed_at is not None)
+        answer = self.ledger.claim(claim)
+        return self.go(choice_id) if isinstance(answer, NoRoom) else self._told(claim, answer)
 
     def trial(self, choice_id: int | None) -> Answer:
         keys = count_keys(self.snapshot, self.snapshot.members, self.now)
@@ -357,7 +366,9 @@ class _Step:
     # -- from the ledger's answer to ours ----------------------------------------------------------------------------
 
     def _take(self, claim: Claim, *, asks: bool = False) -> Answer | Stale:
-        answer = self.ledger.claim(claim)
+        return self._told(claim, self.ledger.claim(claim), asks=asks)
+
+    def _told(self, claim: Claim, answer: ClaimAnswer, *, asks: bool = False) -> Answer | Stale:
         match answer:
             case Assigned(seat) | Returning(seat):
                 outcome = Outcome.ASSIGNED if isinstance(answer, Assigned) else Outcome.RETURNING
@@ -422,9 +433,7 @@ class _Step:
         )
 
     def _plan(self, choice_id: int | None) -> Plan:
-        if self.scanner.position is not None:
-            return routing.compile_plan(self.snapshot, choice_id, self.place, self.now, self.scanner.position)
-        return self.decider.plan(self.snapshot, choice_id, self.place, self.now)
+        return self.decider.plan(self.snapshot, choice_id, self.place, self.now, self.scanner.position)
 
     def _ask(self) -> Answer | Stale:
         stale = self._record(Decision(Outcome.CHOOSE))

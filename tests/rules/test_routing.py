@@ -85,7 +85,7 @@ def test_scope_is_the_code_the_dedupe_group_or_the_choice() -> None:
 
 
 def test_place_is_the_chosen_city_the_placement_the_position_or_the_address() -> None:
-    code = snapshot(placements={"shop": "CN/CN-GD/440300", "web": None})
+    code = snapshot(placements={"shop": "CN/CN-GD/440300", "web": None}, asks_city=True)
     known: dict[str, Any] = {"chosen": "US", "placement": "shop", "position": "JP", "address": GUANGZHOU}
     assert routing.place_of(code, **known) == Place("US", "chosen")
     assert routing.place_of(code, **(known | {"chosen": None})) == Place("CN/CN-GD/440300", "placement")
@@ -93,6 +93,8 @@ def test_place_is_the_chosen_city_the_placement_the_position_or_the_address() ->
     nothing = {"chosen": None, "placement": "nowhere", "position": None, "address": GUANGZHOU}
     assert routing.place_of(code, **nothing) == GUANGZHOU  # type: ignore[arg-type]
     assert routing.place_of(code, **(nothing | {"placement": None})) == GUANGZHOU  # type: ignore[arg-type]
+    asks_nobody = snapshot(placements=code.placements)
+    assert routing.place_of(asks_nobody, **known) == Place("CN/CN-GD/440300", "placement")
 
 
 # Plans

@@ -1,7 +1,10 @@
 """Which members serve a place, in which order."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.rules.model import Member, RegionPolicy
-from app.rules.targeting import by_place, reach
+from app.rules.targeting import by_place, narrowed, reach, regions_named
 from tests import make
 
 GUANGZHOU, SHENZHEN, CHENGDU = "CN/CN-GD/440100", "CN/CN-GD/440300", "CN/CN-SC/510100"
@@ -69,3 +72,28 @@ def test_nearest_without_members_that_lack_coordinates_ends_with_the_farthest() 
 def test_nearest_without_a_position_asks_by_region() -> None:
     groups, strangers = by_place(ALL, SHENZHEN, RegionPolicy.NEAREST)
     assert ids(groups) == [[2], [3], [4]] and ids([strangers]) == [[1]]
+
+
+def test_a_place_is_narrowed_to_what_members_name() -> None:
+    named = regions_named(ALL)
+    assert named == {GUANGZHOU, "CN/CN-GD", "CN"}
+    assert [narrowed(region, named) for region in (GUANGZHOU, SHENZHEN, CHENGDU)] == [GUANGZHOU, "CN/CN-GD", "CN"]
+    assert narrowed("US", named) is None and narrowed(None, named) is None
+
+
+REGIONS_OF_ANYBODY = st.sampled_from(
+    ("CN", "US", "HK", "CN/CN-GD", "CN/CN-SC", "CN/CN-BJ", GUANGZHOU, SHENZHEN, CHENGDU, "CN/CN-GD/441200")
+)
+SOMEBODY = st.builds(
+    lambda id, regions: make.member(id, regions=tuple(regions)),
+    st.integers(1, 10**6),
+    st.lists(REGIONS_OF_ANYBODY, max_size=3, unique=True),
+)
+
+
+@given(st.lists(SOMEBODY, max_size=8), st.none() | REGIONS_OF_ANYBODY, st.sampled_from(RegionPolicy))
+def test_narrowing_a_place_changes_nothing_for_anybody(
+    members: list[Member], region: str | None, policy: RegionPolicy
+) -> None:
+    shared = narrowed(region, regions_named(members))
+    assert by_place(members, shared, policy) == by_place(members, region, policy)
