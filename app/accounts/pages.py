@@ -38,6 +38,12 @@ def _private(page: str) -> Response:
     return response
 
 
+@blueprint.get("/")
+def front() -> Answer:
+    """The bare address leads to the panel: to its first room, or to the door."""
+    return redirect(shell.home_url() if guard.is_logged_in() else url_for("accounts.login"), code=302)
+
+
 @blueprint.route("/login", methods=["GET", "POST"])
 def login() -> Answer:
     wanted = guard.safe_next(request.args.get("next"))

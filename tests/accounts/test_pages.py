@@ -352,3 +352,8 @@ def test_password_link_asks_for_no_name(app: Flask, session: Session, alice: int
 def test_made_up_invitation_is_gone(client: FlaskClient) -> None:
     assert client.get("/invitation/made-up").status_code == 404
     assert client.post("/invitation/made-up", data={"name": "x", "password": NEW}).status_code == 404
+
+
+def test_the_bare_address_leads_to_the_panel(client: FlaskClient) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
