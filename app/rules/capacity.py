@@ -84,13 +84,11 @@ def open_candidates(tier: Tier, counts: Mapping[int, Count], today: date, refuse
 
 def choose(mode: Mode, having_room: Sequence[Candidate], turns: Turns, roll: float) -> Candidate:
     """The next one by the mode, among candidates that all have room (at least one, in order of position)."""
-    match mode:
-        case Mode.SEQUENTIAL:
-            return having_room[0]
-        case Mode.RANDOM:
-            return _by_weight(having_room, roll)
-        case Mode.ROUND_ROBIN:
-            return min(having_room, key=lambda c: _Pass(_served(c, turns), c.weight))
+    if mode is Mode.SEQUENTIAL:
+        return having_room[0]
+    if mode is Mode.RANDOM:
+        return _by_weight(having_room, roll)
+    return min(having_room, key=lambda c: _Pass(_served(c, turns), c.weight))
 
 
 def take_turn(chosen: Candidate, turns: Turns) -> Turns:
