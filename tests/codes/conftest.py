@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import TestResponse, encode_multipart
 
-from app.accounts import tokens
+from app.accounts import sessions, tokens
 from app.accounts.models import User
 from app.codes.changes import Asker
 from app.codes.models import LiveCode
@@ -76,8 +77,10 @@ class Api:
 
     def send(self, path: str, image: bytes, name: str = "code.png", **fields: Any) -> TestResponse:
         """A picture, with fields beside it."""
-        form = fields | {"image": (io.BytesIO(image), name)}
-        return self.call("POST", path, data=form, content_type="multipart/form-data")
+        file = FileStorage(io.BytesIO(image), filename=name, name="image")
+        # Encoded here, because the client would leave its temporary file for a large body unclosed.
+        boundary, body = encode_multipart(MultiDict(fields | {"image": file}))
+        return self.call("POST", path, data=body, content_type=f'multipart/form-data; boundary="{boundary}"')
 
     def live_code(self, **values: Any) -> dict[str, Any]:
         return told(self.post("/live-codes", **({"name": "spring"} | values)), 201)
@@ -121,3 +124,66 @@ def stranger(app: Flask, session: Session) -> Api:
 def api_of(app: Flask, session: Session, user: User) -> Api:
     token = tokens.create(session, Actor("test"), user.id, "test", now=datetime.now(UTC))
     return Api(app.test_client(), token)
+
+
+def fresh(session: Session) -> Session:
+    """The session, ready to see what the application has done meanwhile."""
+    session.rollback()
+    return session
+
+
+class Browser:
+    """Somebody logged in to the panel, who reads English."""
+
+    def __init__(self, app: Flask, session: Session, user: User) -> None:
+        self.client = app.test_client()
+        self.user = user
+        with writing(session):
+            user = session.get_one(User, user.id)
+            here = sessions.Browser("127.0.0.1", "test")
+            token = sessions.open_session(
+                session, user, user.session_epoch, remember=True, browser=here, now=datetime.now(UTC)
+            )
+        with self.client.session_transaction() as cookie:
+            cookie["_user_id"], cookie["_fresh"] = token, True
+        self.client.set_cookie("huozi_lang", "en")
+
+    def get(self, path: str, status: int = 200, **more: Any) -> str:
+        """The page's text."""
+        return self._open("GET", path, status, **more).text
+
+    def post(self, path: str, status: int = 303, **fields: Any) -> TestResponse:
+        return self._open("POST", path, status, data=fields)
+
+    def send(self, path: str, *pictures: tuple[str, bytes], status: int = 200, **fields: Any) -> TestResponse:
+        """A form with pictures in it, as a browser without scripts sends it."""
+        files = [(io.BytesIO(data), name) for name, data in pictures]
+        form = fields | {"image": files}
+        return self._open("POST", path, status, data=form, content_type="multipart/form-data")
+
+    def follow(self, response: TestResponse) -> str:
+        """The page a form leads to."""
+        return self.get(response.headers["Location"])
+
+    def partial(self, path: str, method: str = "GET", status: int = 200, **more: Any) -> str:
+        """What htmx gets."""
+        return self._open(method, path, status, headers={"HX-Request": "true"}, **more).text
+
+    def _open(self, method: str, path: str, status: int, **more: Any) -> TestResponse:
+        response = self.client.open(path, method=method, **more)
+        assert response.status_code == status, (response.status_code, path, response.text[:800])
+        return response
+
+
+@pytest.fixture
+def panel(app: Flask, session: Session, owner: User) -> Browser:
+    """The owner's browser."""
+    return Browser(app, session, owner)
+
+
+@pytest.fixture
+def other_panel(app: Flask, session: Session) -> Browser:
+    """Another marketer's browser."""
+    with writing(session):
+        user = make.user_row(session)
+    return Browser(app, session, user)
