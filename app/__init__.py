@@ -22,6 +22,7 @@ from app.codes import pages as codes_pages
 from app.codes import today_pages
 from app.codes import wording as codes_wording
 from app.codes.desk import DESK
+from app.codes.figures import FIGURES
 from app.db import db
 from app.db.engine import engine_options
 from app.db.migrate import migrations
@@ -31,6 +32,7 @@ from app.people import me_pages
 from app.people.desk import DESK as PEOPLE_DESK
 from app.settings import ROOT, Settings, load_from_process, version
 from app.stats import api as stats_api
+from app.stats.figures import Figures
 from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
 from app.web.json_times import HuoziJSON
 from app.web.parsing import HuoziRequest, IdConverter
@@ -118,6 +120,7 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     api = openapi.init_app(app, version())
     api.register_blueprint(codes_api.blueprint)
     api.register_blueprint(stats_api.blueprint)
+    app.extensions[FIGURES] = Figures()
     app.extensions[PEOPLE_DESK] = house.people_desk()
     api.register_blueprint(people_api.blueprint)
     app.register_blueprint(me_pages.blueprint)

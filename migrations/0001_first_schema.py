@@ -229,6 +229,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("live_code_id", "hour", "key", name=op.f("pk_rollup_outcome")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("rollup_outcome", schema=None) as batch_op:
+        batch_op.create_index("ix_rollup_outcome_hour", ["hour"], unique=False)
+
     op.create_table(
         "rollup_outcome_day",
         sa.Column("live_code_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -307,6 +310,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("live_code_id", "hour", name=op.f("pk_rollup_total")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "rollup_total_day",
+        sa.Column("live_code_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("scans", sa.Integer(), nullable=False),
+        sa.Column("visitors", sa.Integer(), nullable=False),
+        sa.Column("assigned", sa.Integer(), nullable=False),
+        sa.Column("pressed", sa.Integer(), nullable=False),
+        sa.Column("stuck", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("live_code_id", "day", name=op.f("pk_rollup_total_day")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("rollup_total_day", schema=None) as batch_op:
+        batch_op.create_index("ix_rollup_total_day_day", ["day"], unique=False)
+
     op.create_table(
         "seats",
         sa.Column("scope", sa.String(length=80), nullable=False),
@@ -753,12 +771,19 @@ def downgrade() -> None:
         batch_op.drop_index("ix_seats_member")
 
     op.drop_table("seats")
+    with op.batch_alter_table("rollup_total_day", schema=None) as batch_op:
+        batch_op.drop_index("ix_rollup_total_day_day")
+
+    op.drop_table("rollup_total_day")
     op.drop_table("rollup_total")
     op.drop_table("rollup_region_day")
     op.drop_table("rollup_region")
     op.drop_table("rollup_placement_day")
     op.drop_table("rollup_placement")
     op.drop_table("rollup_outcome_day")
+    with op.batch_alter_table("rollup_outcome", schema=None) as batch_op:
+        batch_op.drop_index("ix_rollup_outcome_hour")
+
     op.drop_table("rollup_outcome")
     op.drop_table("rollup_member_day")
     op.drop_table("rollup_member")

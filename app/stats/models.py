@@ -65,6 +65,12 @@ DAY_ROLLUPS: Mapping[str, sa.Table] = {
     name: _rollup(f"{name}_day", _day(), table.c.key._copy()) for name, table in ROLLUPS.items()
 }
 
+# All live codes of somebody on some days, which is what start pages ask.
+rollup_total_day = _rollup("total_day", _day())
+sa.Index("ix_rollup_total_day_day", rollup_total_day.c.day)
+# Who found no room lately, wherever.
+sa.Index("ix_rollup_outcome_hour", ROLLUPS["outcome"].c.hour)
+
 # Working memory, not history: in which cells of a day a visitor is counted already. Rows of days long gone are deleted.
 visitor_days = sa.Table(
     "visitor_days",

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from app.db.upsert import Insert, insert_rows
 from app.rules.tally import ScanEvent, count_of
-from app.stats.models import COUNTS, DAY_ROLLUPS, NO_ID, NO_TEXT, ROLLUPS, rollup_total, visitor_days
+from app.stats.models import COUNTS, DAY_ROLLUPS, NO_ID, NO_TEXT, ROLLUPS, rollup_total, rollup_total_day, visitor_days
 
 # How long an event may be late and its visitor still be recognised as counted that day.
 DAYS_REMEMBERED = 14
@@ -180,15 +180,16 @@ def _write(connection: Connection, sums: _Sums, zone: tzinfo) -> None:
         hourly[dimension].append(row | ({"hour_visitors": hour_visitors} if dimension == "total" else {"key": key}))
         of_day = daily[dimension].setdefault((live_code_id, hour.astimezone(zone).date(), key), [0] * len(COUNTS))
         of_day[:] = map(add_up, of_day, counts)
-    for dimension, table in DAY_ROLLUPS.items():
-        _add_rows(connection, table, [_day_row(*cell) for cell in daily[dimension].items()])
+    for dimension, table in (*DAY_ROLLUPS.items(), ("total", rollup_total_day)):
+        _add_rows(connection, table, [_day_row(dimension, *cell) for cell in daily[dimension].items()])
     for dimension, table in (*ROLLUPS.items(), ("total", rollup_total)):
         _add_rows(connection, table, hourly[dimension])
 
 
-def _day_row(cell: tuple[int, date, Key], counts: Sequence[int]) -> dict[str, Any]:
+def _day_row(dimension: str, cell: tuple[int, date, Key], counts: Sequence[int]) -> dict[str, Any]:
     live_code_id, day, key = cell
-    return {"live_code_id": live_code_id, "day": day, "key": key, **dict(zip(COUNTS, counts, strict=True))}
+    row: dict[str, Any] = {"live_code_id": live_code_id, "day": day, **dict(zip(COUNTS, counts, strict=True))}
+    return row if dimension == "total" else {**row, "key": key}
 
 
 def _add_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

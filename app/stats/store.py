@@ -5,14 +5,14 @@ a sum of days over longer periods, and different people of the hour where hours 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.stats.models import COUNTS, DAY_ROLLUPS, NO_ID, NO_TEXT, ROLLUPS, rollup_total
+from app.stats.models import COUNTS, DAY_ROLLUPS, NO_ID, NO_TEXT, ROLLUPS, rollup_total, rollup_total_day
 
 BY = ("hour", "day", *ROLLUPS)
 DAYS_SHOWN = 30
@@ -20,7 +20,9 @@ MOST_DAYS = 5 * 366
 MOST_DAYS_BY_HOUR = 366
 
 # What must be seen of a table that belongs to `codes`: whose is it?
-_LIVE_CODES = sa.table("live_codes", sa.column("id", sa.Integer), sa.column("owner_id", sa.Integer))
+_LIVE_CODES = sa.table(
+    "live_codes", sa.column("id", sa.Integer), sa.column("owner_id", sa.Integer), sa.column("name", sa.String)
+)
 
 Key = datetime | date | int | str | None
 
@@ -80,6 +82,14 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time.min, zone)
 
 
+def is_own(column: Any, owner_id: int | None) -> sa.ColumnElement[bool]:
+    """Of live codes of this owner, or of anybody's (None)."""
+    if owner_id is None:
+        return sa.true()
+    own: sa.ColumnElement[bool] = column.in_(sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.owner_id == owner_id))
+    return own
+
+
 def may_see(session: Session, live_code_id: int, owner_id: int | None) -> bool:
     """Is there such a live code, and is it this owner's (None: anybody's)?"""
     query = sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.id == live_code_id)
@@ -89,15 +99,11 @@ def may_see(session: Session, live_code_id: int, owner_id: int | None) -> bool:
 def report(session: Session, live_code_id: int, period: Period, by: str, zone: tzinfo) -> Report:
     """The rows of one live code in `period`, hours and days in their order, everything else the most scanned first.
     Rows in which nothing happened are left out."""
-    hourly = _by_hour(session, live_code_id, period)
-    totals = sum_up(counts for _, counts, _ in hourly)
     if by == "hour":
-        rows = [Row(hour.astimezone(zone), _with_visitors(counts, seen)) for hour, counts, seen in hourly]
-    elif by == "day":
-        rows = _by_day(hourly, zone)
-    else:
-        rows = _by_key(session, live_code_id, period, by, zone)
-    return Report(rows, totals)
+        return _by_hour(session, live_code_id, period, zone)
+    by_day = _by_day(session, live_code_id, period, zone)
+    totals = sum_up(row.counts for row in by_day)
+    return Report(by_day if by == "day" else _by_key(session, live_code_id, period, by, zone), totals)
 
 
 def sum_up(counts: Iterable[Counts]) -> Counts:
@@ -107,23 +113,39 @@ def sum_up(counts: Iterable[Counts]) -> Counts:
     return total
 
 
-def _by_hour(session: Session, live_code_id: int, period: Period) -> list[tuple[datetime, Counts, int]]:
-    """Each hour with its counts and the different people in it."""
+def _by_hour(session: Session, live_code_id: int, period: Period, zone: tzinfo) -> Report:
+    """Each row says the different people of its hour; the totals those of the days."""
     table = rollup_total.c
     query = (
         sa.select(table.hour, *(table[name] for name in COUNTS), table.hour_visitors)
         .where(table.live_code_id == live_code_id, table.hour >= period.since, table.hour < period.until)
         .order_by(table.hour)
     )
-    return [(row[0], Counts(*row[1:-1]), row[-1]) for row in session.execute(query)]
+    found = [(row[0].astimezone(zone), Counts(*row[1:-1]), row[-1]) for row in session.execute(query)]
+    rows = [Row(hour, replace(counts, visitors=visitors)) for hour, counts, visitors in found]
+    return Report(rows, sum_up(counts for _, counts, _ in found))
 
 
-def _by_day(hourly: Iterable[tuple[datetime, Counts, int]], zone: tzinfo) -> list[Row]:
+def _by_day(session: Session, live_code_id: int, period: Period, zone: tzinfo) -> list[Row]:
+    """Whole days as they are kept, days that are cut off added up from their hours."""
     found: dict[date, Counts] = {}
-    for hour, counts, _ in hourly:
-        day = hour.astimezone(zone).date()
-        found[day] = found.get(day, Counts()).plus(counts)
-    return [Row(day, counts) for day, counts in found.items()]
+    for query, is_daily in _day_queries(live_code_id, period, zone):
+        for row in session.execute(query):
+            day = row[0] if is_daily else row[0].astimezone(zone).date()
+            found[day] = found.get(day, Counts()).plus(Counts(*row[1:]))
+    return [Row(day, found[day]) for day in sorted(found)]
+
+
+def _day_queries(live_code_id: int, period: Period, zone: tzinfo) -> Iterable[tuple[sa.Select[*tuple[Any, ...]], bool]]:
+    first, last = _whole_days(period, zone)
+    daily, hourly = rollup_total_day.c, rollup_total.c
+    if first <= last:
+        columns = (daily.day, *(daily[name] for name in COUNTS))
+        yield sa.select(*columns).where(daily.live_code_id == live_code_id, daily.day.between(first, last)), True
+    for since, until in _edges(period, zone):
+        columns = (hourly.hour, *(hourly[name] for name in COUNTS))
+        within = (hourly.live_code_id == live_code_id, hourly.hour >= since, hourly.hour < until)
+        yield sa.select(*columns).where(*within), False
 
 
 def _by_key(session: Session, live_code_id: int, period: Period, by: str, zone: tzinfo) -> list[Row]:
@@ -140,15 +162,20 @@ def _queries(
 ) -> Iterable[sa.Select[*tuple[Any, ...]]]:
     """Whole days from the table of days, what is left over at either end from the table of hours."""
     first, last = _whole_days(period, zone)
+    if first <= last:
+        yield _sums(daily, live_code_id, daily.c.day.between(first, last))
+    for since, until in _edges(period, zone):
+        yield _sums(hourly, live_code_id, hourly.c.hour >= since, hourly.c.hour < until)
+
+
+def _edges(period: Period, zone: tzinfo) -> list[tuple[datetime, datetime]]:
+    """What of a period lies in no whole day."""
+    first, last = _whole_days(period, zone)
     if first > last:
-        yield _sums(hourly, live_code_id, hourly.c.hour >= period.since, hourly.c.hour < period.until)
-        return
-    yield _sums(daily, live_code_id, daily.c.day >= first, daily.c.day <= last)
+        return [(period.since, period.until)]
     middle = days(first, last, zone)
-    if period.since < middle.since:
-        yield _sums(hourly, live_code_id, hourly.c.hour >= period.since, hourly.c.hour < middle.since)
-    if middle.until < period.until:
-        yield _sums(hourly, live_code_id, hourly.c.hour >= middle.until, hourly.c.hour < period.until)
+    ends = [(period.since, middle.since), (middle.until, period.until)]
+    return [(since, until) for since, until in ends if since < until]
 
 
 def _whole_days(period: Period, zone: tzinfo) -> tuple[date, date]:
@@ -169,5 +196,37 @@ def _value(key: Any) -> Key:
     return value
 
 
-def _with_visitors(counts: Counts, visitors: int) -> Counts:
-    return Counts(counts.scans, visitors, counts.assigned, counts.pressed, counts.stuck)
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """One live code among others."""
+
+    live_code_id: int
+    name: str
+    counts: Counts
+
+
+def of_all(session: Session, owner_id: int | None, first: date, last: date) -> list[Row]:
+    """All live codes of this owner (None: everybody's) together, by local day."""
+    table = rollup_total_day.c
+    query = (
+        sa.select(table.day, *(sa.func.sum(table[name]) for name in COUNTS))
+        .where(table.day.between(first, last), is_own(table.live_code_id, owner_id))
+        .group_by(table.day)
+        .order_by(table.day)
+    )
+    return [Row(row[0], Counts(*map(int, row[1:]))) for row in session.execute(query)]
+
+
+def by_live_code(session: Session, owner_id: int | None, first: date, last: date, limit: int) -> list[CodeRow]:
+    """Which live codes were scanned in these days, the most scanned first."""
+    table = rollup_total_day.c
+    sums = [sa.func.sum(table[name]) for name in COUNTS]
+    query = (
+        sa.select(table.live_code_id, _LIVE_CODES.c.name, *sums)
+        .join(_LIVE_CODES, _LIVE_CODES.c.id == table.live_code_id)
+        .where(table.day.between(first, last), is_own(table.live_code_id, owner_id))
+        .group_by(table.live_code_id, _LIVE_CODES.c.name)
+        .order_by(sums[0].desc(), table.live_code_id)
+        .limit(limit)
+    )
+    return [CodeRow(row[0], row[1], Counts(*map(int, row[2:]))) for row in session.execute(query)]

@@ -15,7 +15,7 @@ from app.pipeline.fold import Audience, fold, fold_entries, retry_dead
 from app.pipeline.lines import Entry
 from app.pipeline.models import dead_events, events
 from app.rules.tally import ScanEvent
-from app.stats.models import DAY_ROLLUPS, ROLLUPS, rollup_total, visitor_days
+from app.stats.models import DAY_ROLLUPS, ROLLUPS, rollup_total, rollup_total_day, visitor_days
 from tests.happen import audience, count, event, happened, live_codes, rows, shuffled_batches, transaction
 from tests.make import NOW, hours
 
@@ -201,6 +201,7 @@ def everything(engine: Engine) -> dict[str, object]:
             for name, table in ROLLUPS.items()
         },
         **{f"{name} by day": rows(engine, table) for name, table in DAY_ROLLUPS.items()},
+        "total by day": rows(engine, rollup_total_day),
         "seen": rows(engine, visitor_days),
     }
 
@@ -225,7 +226,7 @@ def empty(engine: Engine) -> None:
             "events",
             "visitor_days",
             "rollup_total",
-            *(table.name for table in (*ROLLUPS.values(), *DAY_ROLLUPS.values())),
+            *(table.name for table in (rollup_total_day, *ROLLUPS.values(), *DAY_ROLLUPS.values())),
         ):
             connection.exec_driver_sql(f"DELETE FROM {table}")
 
@@ -255,6 +256,6 @@ def test_two_consumers_given_the_same_events_count_each_once(engine: Engine) -> 
     assert count(engine, events) == 240
     assert sum(row["scans"] for row in rows(engine, Visitor)) == 240
     assert [row["scans"] for row in rows(engine, VisitorLiveCode)] == [20] * 12
-    for table in (rollup_total, *ROLLUPS.values(), *DAY_ROLLUPS.values()):
+    for table in (rollup_total, rollup_total_day, *ROLLUPS.values(), *DAY_ROLLUPS.values()):
         assert sum(row["scans"] for row in rows(engine, table)) == 240, table.name
         assert sum(row["visitors"] for row in rows(engine, table)) == 12, table.name

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from app.rules.tally import ScanEvent
 from app.stats import rollup
-from app.stats.models import DAY_ROLLUPS, ROLLUPS, rollup_total, visitor_days
+from app.stats.models import DAY_ROLLUPS, ROLLUPS, rollup_total, rollup_total_day, visitor_days
 from tests.happen import at, count, event, happened, live_codes, rows, transaction
 from tests.make import NOW, ZONE
 
@@ -155,7 +155,7 @@ def test_a_day_s_visitors_are_exactly_the_different_people_of_each_key(
     engine: Engine, happening: list[ScanEvent], size: int
 ) -> None:
     with transaction(engine) as connection:
-        for table in (rollup_total, visitor_days, *ROLLUPS.values(), *DAY_ROLLUPS.values()):
+        for table in (rollup_total, rollup_total_day, visitor_days, *ROLLUPS.values(), *DAY_ROLLUPS.values()):
             connection.execute(table.delete())
     for start in range(0, len(happening), size):
         added(engine, *happening[start : start + size])

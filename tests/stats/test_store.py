@@ -100,7 +100,7 @@ def test_days_and_hours_together_make_any_period(
     hour = timedelta(hours=1)
     happened = [event(at=first + hour * m, member_id=1 + m % 3) for m in moments]
     with transaction(engine) as connection:
-        for name in ("rollup_total", "rollup_member", "rollup_member_day", "visitor_days"):
+        for name in ("rollup_total", "rollup_total_day", "rollup_member", "rollup_member_day", "visitor_days"):
             connection.exec_driver_sql(f"DELETE FROM {name}")
         rollup.add(connection, happened, zone)
     period = store.hours(first + hour * start, first + hour * (start + length), zone)
@@ -112,6 +112,12 @@ def test_days_and_hours_together_make_any_period(
         expected[e.member_id] = expected.get(e.member_id, 0) + count_of(e).scans
     assert {row.key: row.counts.scans for row in found.rows} == expected
     assert found.totals.scans == len(inside)
+    with Session(engine) as session:
+        by_day = store.report(session, 1, period, "day", zone)
+    of_days: dict[object, int] = {}
+    for e in inside:
+        of_days[e.at.astimezone(zone).date()] = of_days.get(e.at.astimezone(zone).date(), 0) + 1
+    assert {row.key: row.counts.scans for row in by_day.rows} == of_days
 
 
 def test_a_year_of_hours_ends_where_the_year_does() -> None:
