@@ -128,6 +128,8 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=True),
         sa.Column("taken", sa.Integer(), nullable=False),
         sa.Column("oldest_unpressed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("swept", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("counted >= 0", name=op.f("ck_member_counts_counted")),
         sa.CheckConstraint("pressed >= 0", name=op.f("ck_member_counts_pressed")),
         sa.PrimaryKeyConstraint("member_id", "counted_from", name=op.f("pk_member_counts")),
@@ -343,6 +345,7 @@ def upgrade() -> None:
         sa.Column("refused", sa.String(length=2000), nullable=False),
         sa.Column("stuck_on", sa.Date(), nullable=True),
         sa.Column("stuck_count", sa.Integer(), nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("NOT (counted AND lapsed)", name=op.f("ck_seats_lapsed_is_not_counted")),
         sa.CheckConstraint("NOT (counted AND member_id IS NULL)", name=op.f("ck_seats_released_is_not_counted")),
         sa.PrimaryKeyConstraint("scope", "visitor", name=op.f("pk_seats")),
@@ -584,6 +587,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_choices_live_code_id"), ["live_code_id"], unique=False)
 
     op.create_table(
+        "placements",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("live_code_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("region", sa.String(length=40), nullable=True),
+        sa.Column("archived", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["live_code_id"], ["live_codes.id"], name=op.f("fk_placements_live_code_id_live_codes")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_placements")),
+        sa.UniqueConstraint("live_code_id", "key", name="uq_placements_key"),
+    )
+    op.create_table(
         "visitor_live_codes",
         sa.Column("visitor_id", sa.Integer(), nullable=False),
         sa.Column("live_code_id", sa.Integer(), nullable=False),
@@ -729,6 +748,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_visitor_live_codes_list")
 
     op.drop_table("visitor_live_codes")
+    op.drop_table("placements")
     with op.batch_alter_table("choices", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_choices_live_code_id"))
 

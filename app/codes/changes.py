@@ -30,8 +30,8 @@ class Asker:
 class Refused:
     """Why nothing was changed: the contract's error code, with what it is about.
 
-    not_found · stale · member_limit · choice_limit · not_grouped · duplicate_member · same_code · has_choices ·
-    archived · invalid.
+    not_found · stale · member_limit · choice_limit · placement_limit · not_grouped · duplicate_member ·
+    duplicate_placement · same_code · has_choices · archived · invalid.
     `fields` names what an `invalid` one is about: field → reason; `about` names rows the answer should point to.
     """
 

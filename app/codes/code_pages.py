@@ -17,6 +17,7 @@ from app.codes.shell import Answer, asker, blueprint, changed, compared, desk, f
 from app.codes.trial import PURPOSE, TRIAL_LASTS, trial_token
 from app.db import db
 from app.outside import qr_write
+from app.rules.slugs import is_placement
 from app.web.i18n import language
 from app.web.paging import read_page
 from app.web.signing import verify
@@ -27,7 +28,6 @@ MEDIA_TYPES: Mapping[str, str] = {"png": "image/png", "svg": "image/svg+xml", "p
 PNG_PX, PRINT_MM = 1200, 60
 KEPT_SECONDS = 24 * 3600
 MOST_KEPT = 500
-_PLACEMENT = re.compile(r"[\w.-]{1,60}")
 PAGE_LABELS: Mapping[str, Any] = {
     "name": lazy_gettext("Name in the panel"),
     "title": lazy_gettext("Title of the page"),
@@ -82,7 +82,7 @@ def qr(live_code_id: int, form: str) -> Response:
     placement = _placement()
     if form not in MEDIA_TYPES or placement is None:
         abort(404)
-    url = _printed_url(live_code, placement)
+    url = desk().printed_url(live_code.slug, placement)
     title = live_code.title if request.args.get("download") else None
     response = make_response(drawn.get(url, form, title, desk().is_test))
     response.content_type = MEDIA_TYPES[form]
@@ -96,11 +96,6 @@ def qr(live_code_id: int, form: str) -> Response:
     return response
 
 
-def _printed_url(live_code: LiveCode, placement: str) -> str:
-    url = desk().short_url(live_code.slug)
-    return f"{url}?p={quote(placement)}" if placement else url
-
-
 def _file_name(live_code: LiveCode, placement: str, form: str) -> str:
     words = re.sub(r"[^\w-]+", "-", live_code.name).strip("-")[:60] or live_code.slug
     test = "TEST-" if desk().is_test else ""
@@ -110,13 +105,13 @@ def _file_name(live_code: LiveCode, placement: str, form: str) -> str:
 def _placement() -> str | None:
     """Of the address; "" for none, None where it cannot be one."""
     typed = request.args.get("p", "").strip()
-    return typed if not typed or _PLACEMENT.fullmatch(typed) else None
+    return typed if not typed or is_placement(typed) else None
 
 
 @blueprint.get("/codes/<int:live_code_id>/print")
 def printable(live_code_id: int) -> Answer:
     live_code, placement = found(live_code_id), _placement()
-    wrong = [gettext("Letters, digits, - and _ only, at most 60.")] if placement is None else []
+    wrong = [gettext("Letters, digits, Chinese characters, - and _, at most 32.")] if placement is None else []
     return render_template(
         "codes/printable.html",
         live_code=live_code,

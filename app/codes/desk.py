@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from urllib.parse import quote
 
 from app.codes.uploads import Shelves
 from app.ledger import Ledger
@@ -29,3 +30,7 @@ class Desk:
 
     def short_url(self, slug: str) -> str:
         return f"{self.public_url}/s/{slug}"
+
+    def printed_url(self, slug: str, placement: str = "") -> str:
+        """What a code says that is printed for this placement."""
+        return f"{self.short_url(slug)}?p={quote(placement)}" if placement else self.short_url(slug)

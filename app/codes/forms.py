@@ -16,6 +16,7 @@ from flask_babel import lazy_gettext as _
 from app.rules import coordinates, regions
 from app.rules.kinds import MAX_LINK_LENGTH
 from app.rules.model import ChoicePolicy, ClosedPolicy, Mode, RegionPolicy
+from app.rules.slugs import LONGEST_PLACEMENT, is_placement
 from app.web.fields import Flag, Form, Id, Moment, Number, Several, Text, Whole, Word, refused
 
 MOST_REGIONS = 400
@@ -23,7 +24,6 @@ MOST_WINDOWS = 50
 MOST_PEOPLE = 1_000_000
 _LINK = re.compile(r"https?://[^\s<>\"\\]+", re.IGNORECASE)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
-_PLACEMENT = re.compile(r"[A-Za-z0-9_\-\u4e00-\u9fff]{1,32}")
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00", re.ASCII)
 
 # What the store's refusals say about an input, by their short reasons.
@@ -58,6 +58,19 @@ class Region(ma.fields.String):
         key = regions.normalise(value)
         if key is None:
             raise refused(_("There is no such region."))
+        return key
+
+
+class PlacementKey(Text):
+    """What `?p=` may say; empty where that is allowed."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(LONGEST_PLACEMENT, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        key = super()._deserialize(value, attr, data, **kwargs)
+        if key and not is_placement(key):
+            raise refused(_("Letters, digits, Chinese characters, - and _."))
         return key
 
 
@@ -250,6 +263,24 @@ class HeadcountForm(Form):
     count = Whole(0, MOST_PEOPLE, required=True)
 
 
+class PlacementForm(Form):
+    """A place where the code hangs. `region`: where that is, whoever stands before it."""
+
+    name = Text(60, blank=False, required=True)
+    key = PlacementKey(
+        metadata={"description": "What the printed address says as ?p=; made from the name unless given. For good."}
+    )
+    region = Region(allow_none=True)
+
+
+class PlacementPatch(Form):
+    """Only what is named is changed; the key is printed, and stays."""
+
+    name = Text(60, blank=False)
+    region = Region(allow_none=True)
+    archived = Flag()
+
+
 class PinForm(Form):
     member_id = Id(required=True)
 
@@ -268,12 +299,12 @@ class QrQuery(ma.Schema):
     size = Whole(1, 10_000, text=True, metadata={"description": "Width: px of a PNG, mm of an SVG or a PDF."})
     title = Text(100, load_default="", metadata={"description": "A line above the code."})
     caption = Text(100, load_default="", metadata={"description": "A line below it."})
-    p = Text(32, load_default="", metadata={"description": "The placement this print hangs at."})
+    p = PlacementKey(load_default="", metadata={"description": "The same as `placement`, shorter."})
+    placement = PlacementKey(load_default="", metadata={"description": "The key of the placement this print hangs at."})
 
-    @ma.validates("p")
-    def _check_placement(self, value: str, **kwargs: Any) -> None:
-        if value and not _PLACEMENT.fullmatch(value):
-            raise refused(_("Letters, digits, Chinese characters, - and _."))
+    @ma.post_load
+    def _one_name(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return data | {"p": data["p"] or data.pop("placement")}
 
 
 class SimulateForm(Form):

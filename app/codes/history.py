@@ -1,4 +1,4 @@
-"""What was changed about one live code: its audit entries, with those of its choices and members.
+"""What was changed about one live code: its audit entries, with those of its choices, placements and members.
 
 Read only; the caller has found the live code before. What an entry is made of is decided in `db.audit`.
 """
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.codes.models import Choice, LiveCode, Member, MemberVersion
+from app.codes.models import Choice, LiveCode, Member, MemberVersion, Placement
 from app.db.audit import AuditEntry
 
 
 def entries_of(
     session: Session, live_code_id: int, *, limit: int, offset: int
 ) -> tuple[list[tuple[AuditEntry, str]], int]:
-    """One page, the newest first, each with the name of the member or choice it is about; and the number in all."""
+    """One page, the newest first, each with the name of what it is about; and the number in all."""
     mine = sa.or_(
         sa.and_(AuditEntry.object_type == "live_code", AuditEntry.object_id == live_code_id),
         sa.and_(
@@ -25,6 +25,10 @@ def entries_of(
         sa.and_(
             AuditEntry.object_type == "choice",
             AuditEntry.object_id.in_(sa.select(Choice.id).where(Choice.live_code_id == live_code_id)),
+        ),
+        sa.and_(
+            AuditEntry.object_type == "placement",
+            AuditEntry.object_id.in_(sa.select(Placement.id).where(Placement.live_code_id == live_code_id)),
         ),
     )
     total = session.scalar(sa.select(sa.func.count()).select_from(AuditEntry).where(mine)) or 0
@@ -37,11 +41,14 @@ def entries_of(
 def _names(session: Session, entries: Sequence[AuditEntry]) -> dict[tuple[str, int], str]:
     members = {entry.object_id for entry in entries if entry.object_type == "member"}
     choices = {entry.object_id for entry in entries if entry.object_type == "choice"}
+    placements = {entry.object_id for entry in entries if entry.object_type == "placement"}
     found: dict[tuple[str, int], str] = {}
     for row in session.scalars(sa.select(Member).where(Member.id.in_(members))):
         found["member", row.id] = row.label or row.public_name or f"#{row.id}"
     for choice in session.scalars(sa.select(Choice).where(Choice.id.in_(choices))):
         found["choice", choice.id] = choice.title
+    for placement in session.scalars(sa.select(Placement).where(Placement.id.in_(placements))):
+        found["placement", placement.id] = placement.name
     return found
 
 

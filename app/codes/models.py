@@ -1,4 +1,4 @@
-"""Tables of live codes, their choices, members and versions.
+"""Tables of live codes, their choices, placements, members and versions.
 
 What a member shows is owned by its current version; how many sit in its group is owned by its current generation. Who
 holds which seat is not here but in the ledger, which counts seats per (member, counted_from).
@@ -87,6 +87,24 @@ class Choice(Base):
     created_at: Mapped[datetime] = utc_now_column()
 
     live_code: Mapped[LiveCode] = relationship(back_populates="choices")
+
+
+class Placement(Base):
+    """A place where a live code hangs, told apart by `?p=<key>` in what is printed there."""
+
+    __tablename__ = "placements"
+    __table_args__ = (sa.UniqueConstraint("live_code_id", "key", name="uq_placements_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    live_code_id: Mapped[int] = mapped_column(sa.ForeignKey("live_codes.id"))
+    key: Mapped[str] = mapped_column(sa.String(32))
+    name: Mapped[str] = mapped_column(sa.String(60))
+    region: Mapped[str | None] = mapped_column(sa.String(40))
+    archived: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = utc_now_column()
+
+    live_code: Mapped[LiveCode] = relationship()
 
 
 class Member(Base):

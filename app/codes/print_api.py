@@ -27,9 +27,7 @@ def permanent_code(query: dict[str, Any], live_code_id: int) -> Response:
 
 def code_file(desk: Desk, row: LiveCode, query: dict[str, Any]) -> Response:
     """A download named after the slug; `TEST-` before it while nobody else could open the address."""
-    url, form, size = desk.short_url(row.slug), query["format"], query.get("size")
-    if query["p"]:
-        url += "?p=" + quote(query["p"])
+    url, form, size = desk.printed_url(row.slug, query["p"]), query["format"], query.get("size")
     least, most = qr_write.size_bounds(url, form)
     if size is not None and not least <= size <= most:
         raise invalid("size", gettext("A whole number from %(lowest)s to %(highest)s.", lowest=least, highest=most))

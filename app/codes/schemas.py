@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import marshmallow as ma
 
 from app.codes.cards import Card
 from app.codes.desk import Desk
-from app.codes.models import Choice, LiveCode, MemberVersion
+from app.codes.models import Choice, LiveCode, MemberVersion, Placement
 from app.rules.model import ChoicePolicy, ClosedPolicy, LiveCodeState, MemberState, Mode, RegionPolicy
 from app.web.fields import Moment, Word
+from app.web.openapi import PREFIX
 
 STATUSES = (
     "archived", "disabled", "reserve", "not_yet", "expired", "suspect", "full", "expiring", "filling", "active",
@@ -73,6 +75,23 @@ class ChoiceAnswer(ma.Schema):
 
 class ChoiceList(ma.Schema):
     items = ma.fields.List(ma.fields.Nested(ChoiceAnswer))
+
+
+class PlacementAnswer(ma.Schema):
+    id = ma.fields.Integer()
+    live_code_id = ma.fields.Integer()
+    key = ma.fields.String(metadata={"description": "What the printed address says as ?p=."})
+    name = ma.fields.String()
+    region = ma.fields.String(allow_none=True)
+    short_url = ma.fields.String(metadata={"description": "What the code printed for this placement says."})
+    qr_url = ma.fields.String(metadata={"description": "Where that code is drawn."})
+    archived = ma.fields.Boolean()
+    version = ma.fields.Integer()
+    created_at = Moment()
+
+
+class PlacementList(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(PlacementAnswer))
 
 
 class WindowAnswer(ma.Schema):
@@ -170,6 +189,13 @@ def live_code_answer(desk: Desk, row: LiveCode) -> dict[str, Any]:
     plain = {name: getattr(row, name) for name in LiveCodeAnswer().fields if hasattr(row, name)}
     contact = {"text": row.contact_text, "phone": row.contact_phone, "url": row.contact_url}
     return _dumped(LiveCodeAnswer, plain | {"short_url": desk.short_url(row.slug), "contact": contact})
+
+
+def placement_answer(desk: Desk, row: Placement) -> dict[str, Any]:
+    plain = {name: getattr(row, name) for name in PlacementAnswer().fields if hasattr(row, name)}
+    drawn = f"{PREFIX}/live-codes/{row.live_code_id}/qr?placement={quote(row.key)}"
+    printed = desk.printed_url(row.live_code.slug, row.key)
+    return _dumped(PlacementAnswer, plain | {"short_url": printed, "qr_url": drawn})
 
 
 def choice_answer(row: Choice) -> dict[str, Any]:

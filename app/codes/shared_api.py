@@ -40,6 +40,8 @@ STATUSES = {
     "archived": 409,
     "member_limit": 409,
     "choice_limit": 409,
+    "placement_limit": 409,
+    "duplicate_placement": 409,
     "not_grouped": 409,
     "duplicate_member": 409,
     "same_code": 409,

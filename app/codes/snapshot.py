@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.codes import models
 from app.codes.choices import choices_of
 from app.codes.members import members_of
+from app.codes.placements import placements_of
 from app.codes.versions import current_versions
 from app.ledger import LedgerDown
 from app.rules.kinds import KINDS
@@ -165,6 +166,7 @@ def read_snapshot(session: Session, live_code_id: int, zone: tzinfo) -> Snapshot
         cover=row.cover,
         members=tuple(member_of(member, *current[member.id]) for member in members if member.id in current),
         choices=tuple(_choice(choice) for choice in choices_of(session, live_code_id)),
+        placements={row.key: row.region for row in placements_of(session, live_code_id) if row.region is not None},
     )
 
 

@@ -127,6 +127,8 @@ REFUSALS = {
     "stale": lazy_gettext("Somebody else changed this in the meantime. What you typed is still here."),
     "member_limit": lazy_gettext("A live code holds 200 codes. Archive one that is no longer needed."),
     "choice_limit": lazy_gettext("A page asks 20 choices at most."),
+    "placement_limit": lazy_gettext("A live code has 500 placements at most."),
+    "duplicate_placement": lazy_gettext("There is a placement with this key already."),
     "not_grouped": lazy_gettext("Only live codes that let visitors choose have choices."),
     "duplicate_member": lazy_gettext("This code is here already."),
     "same_code": lazy_gettext("This is the code shown now. Refresh the group's code in WeChat and upload the new one."),
@@ -416,6 +418,10 @@ ACTIONS: Mapping[str, Any] = {
     "choice.archived": lazy_gettext("Choice archived"),
     "choice.restored": lazy_gettext("Choice restored"),
     "choice.reordered": lazy_gettext("Order of choices changed"),
+    "placement.created": lazy_gettext("Placement added"),
+    "placement.changed": lazy_gettext("Placement changed"),
+    "placement.archived": lazy_gettext("Placement archived"),
+    "placement.restored": lazy_gettext("Placement restored"),
 }
 FIELDS: Mapping[str, Any] = {
     "name": lazy_gettext("Name in the panel"),
@@ -451,6 +457,12 @@ FIELDS: Mapping[str, Any] = {
     "contact_url": lazy_gettext("Link (customer service, a page)"),
     "colour": lazy_gettext("Colour"),
     "pinned_member_id": lazy_gettext("Pinned"),
+    "asks_city": lazy_gettext("Scanners may choose their city"),
+    "region": lazy_gettext("Where it hangs"),
+    "key": lazy_gettext("Word in the code"),
+    "latitude": lazy_gettext("Latitude"),
+    "longitude": lazy_gettext("Longitude"),
+    "radius_m": lazy_gettext("Not farther than (metres)"),
 }
 
 
@@ -485,6 +497,8 @@ LONGEST_SHOWN = 60
 def _told(name: str, value: Any, zone: tzinfo, language: str) -> str:
     if value in (None, "", []):
         return ""
+    if name == "region":
+        return regions.name(str(value), language, full=True)
     if name == "regions":
         return gettext(", ").join(region_names(value, language))
     if name.endswith("_at") or name == "valid_from":

@@ -1,4 +1,5 @@
-"""Short names for live codes: which may be made, which may be looked up. Uniqueness is the database's business."""
+"""Short names for live codes and for placements: which may be made, which may be looked up. Uniqueness is the
+database's business."""
 
 import re
 from collections.abc import Callable
@@ -30,3 +31,12 @@ def make_slug(roll: Callable[[int], int]) -> str:
 def is_slug(text: str) -> bool:
     """Could this name a live code? 4 to 32 of a-z, 0-9 and inner hyphens; anything else needs no look-up."""
     return _SLUG.fullmatch(text) is not None and text not in RESERVED
+
+
+LONGEST_PLACEMENT = 32
+_PLACEMENT = re.compile(rf"[A-Za-z0-9_\-\u4e00-\u9fff]{{1,{LONGEST_PLACEMENT}}}")
+
+
+def is_placement(text: str) -> bool:
+    """Could this be the key of a placement, what `?p=` says? Letters, digits, Chinese characters, - and _."""
+    return _PLACEMENT.fullmatch(text) is not None

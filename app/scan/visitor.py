@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from app.ledger.protocol import KeptSeat
 from app.rules.regions import Place
+from app.rules.slugs import is_placement
 from app.scan.agents import Agent, read_agent
 from app.scan.cookie import VISITOR_BYTES, Kept, pack, unpack
 from app.scan.decide import Answer, Scanner
@@ -32,7 +33,6 @@ LONGEST_COOKIE = 2000
 # A returning visitor's cookie is sent again this often, so that two years begin anew.
 REFRESH_DAYS = 30
 
-_PLACEMENT = re.compile(r"[A-Za-z0-9_\-\u4e00-\u9fff]{1,32}")
 _LOOKING = re.compile(r"prefetch|prerender|preview", re.ASCII | re.IGNORECASE)
 
 
@@ -162,7 +162,7 @@ def fetches_ahead(environ: Environ) -> bool:
 def placement_of(query: str) -> str | None:
     """`?p=` where it is a name somebody could have given a poster; anything else is as good as none."""
     value = query_value(query, "p")
-    return value if value is not None and _PLACEMENT.fullmatch(value) else None
+    return value if value is not None and is_placement(value) else None
 
 
 def query_value(query: str, name: str) -> str | None:
