@@ -285,10 +285,6 @@ class PinForm(Form):
     member_id = Id(required=True)
 
 
-class OrderForm(Form):
-    ids = Several(Id(), 1000, required=True)
-
-
 class QrQuery(ma.Schema):
     """The permanent code as a file: `size` is its width, in px of a PNG and mm of an SVG or a PDF."""
 

@@ -182,7 +182,6 @@ def test_small_forms_want_their_one_value() -> None:
     assert wrong(forms.RollbackForm) == wrong(forms.RollbackForm, version=0) == {"version"}
     assert wrong(forms.HeadcountForm) == wrong(forms.HeadcountForm, count=-1) == {"count"}
     assert wrong(forms.PinForm) == wrong(forms.PinForm, member_id="1") == {"member_id"}
-    assert wrong(forms.OrderForm, ids=[0]) == {"ids"}
 
 
 def test_somebody_to_simulate_may_stand_anywhere_at_any_time() -> None:
