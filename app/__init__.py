@@ -32,6 +32,7 @@ from app.people import me_pages
 from app.people.desk import DESK as PEOPLE_DESK
 from app.settings import ROOT, Settings, load_from_process, version
 from app.stats import api as stats_api
+from app.stats import pages as stats_pages
 from app.stats.figures import Figures
 from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
 from app.web.json_times import HuoziJSON
@@ -121,6 +122,7 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     api.register_blueprint(codes_api.blueprint)
     api.register_blueprint(stats_api.blueprint)
     app.extensions[FIGURES] = Figures()
+    app.register_blueprint(stats_pages.blueprint)
     app.extensions[PEOPLE_DESK] = house.people_desk()
     api.register_blueprint(people_api.blueprint)
     app.register_blueprint(me_pages.blueprint)

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app.accounts import tokens
-from app.db import writing
+from app.accounts.models import User
+from app.accounts.sessions import Browser, open_session
+from app.db import db, writing
 from app.db.audit import Actor
 from tests import make
 
@@ -38,6 +40,21 @@ class Somebody:
         reply = self.get(path, **more)
         assert reply.status_code == 200, reply.text
         return reply.json
+
+
+def logged_in(app: Flask, user: Somebody) -> FlaskClient:
+    """A browser in which this user is logged in; without the log-in page, whose passwords are slow on purpose."""
+    client = app.test_client()
+    with app.app_context():
+        row = db.session.get_one(User, user.id)
+        with writing(db.session):
+            browser = Browser("127.0.0.1", "test")
+            token = open_session(
+                db.session, row, row.session_epoch, remember=True, browser=browser, now=datetime.now(UTC)
+            )
+    with client.session_transaction() as session:
+        session["_user_id"], session["_fresh"] = token, True
+    return client
 
 
 def somebody(app: Flask, engine: Engine, role: str = "marketer", **more: Any) -> Somebody:

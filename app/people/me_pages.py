@@ -28,6 +28,7 @@ def desk() -> Desk:
 
 @blueprint.get("/me")
 def me() -> Response:
+    """What is kept of whoever scans with this browser."""
     key = desk().visitor_of(request.environ)
     visitor = store.find_by_key(db.session, key) if key else None
     people = store.people(db.session, None, [visitor] if visitor is not None else [])
@@ -46,6 +47,7 @@ def me() -> Response:
 
 @blueprint.post("/me/erase")
 def erase() -> Any:
+    """Deletes it, at their own wish."""
     if not (same_origin() or request.headers.get("Sec-Fetch-Site") == "same-origin"):
         raise known_problem(403)
     key = desk().visitor_of(request.environ)

@@ -4,7 +4,7 @@ Decides how a period is cut into hours and local days and what a row's `visitors
 a sum of days over longer periods, and different people of the hour where hours are asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
@@ -19,9 +19,20 @@ DAYS_SHOWN = 30
 MOST_DAYS = 5 * 366
 MOST_DAYS_BY_HOUR = 366
 
-# What must be seen of a table that belongs to `codes`: whose is it?
+# What must be seen of tables that belong to `codes`: whose is it, and what are its parts called?
 _LIVE_CODES = sa.table(
     "live_codes", sa.column("id", sa.Integer), sa.column("owner_id", sa.Integer), sa.column("name", sa.String)
+)
+
+_MEMBERS = sa.table(
+    "members", sa.column("id", sa.Integer), sa.column("live_code_id", sa.Integer), sa.column("label", sa.String),
+    sa.column("public_name", sa.String),
+)  # fmt: skip
+_CHOICES = sa.table(
+    "choices", sa.column("id", sa.Integer), sa.column("live_code_id", sa.Integer), sa.column("title", sa.String)
+)
+_PLACEMENTS = sa.table(
+    "placements", sa.column("key", sa.String), sa.column("live_code_id", sa.Integer), sa.column("name", sa.String)
 )
 
 Key = datetime | date | int | str | None
@@ -230,3 +241,28 @@ def by_live_code(session: Session, owner_id: int | None, first: date, last: date
         .limit(limit)
     )
     return [CodeRow(row[0], row[1], Counts(*map(int, row[2:]))) for row in session.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a live code and its parts are called in the panel; unnamed parts are left out."""
+
+    live_code: str
+    members: Mapping[int, str]
+    choices: Mapping[int, str]
+    placements: Mapping[str, str]
+
+
+def names_of(session: Session, live_code_id: int) -> Names:
+    def read(table: Any, key: str, *names: str) -> dict[Any, str]:
+        own = sa.func.coalesce(*(sa.func.nullif(table.c[name], "") for name in names), "")
+        query = sa.select(table.c[key], own).where(table.c.live_code_id == live_code_id)
+        return {row[0]: row[1] for row in session.execute(query) if row[1]}
+
+    live_code = session.scalar(sa.select(_LIVE_CODES.c.name).where(_LIVE_CODES.c.id == live_code_id))
+    return Names(
+        live_code or "",
+        members=read(_MEMBERS, "id", "label", "public_name"),
+        choices=read(_CHOICES, "id", "title"),
+        placements=read(_PLACEMENTS, "key", "name"),
+    )

@@ -1,0 +1,73 @@
+"""What the panel calls the things that are counted. English here, Chinese in translations/*/stats.po."""
+
+from collections.abc import Callable
+
+import flask_babel
+from flask_babel import lazy_gettext
+
+from app.rules import regions
+from app.stats.store import Key, Names
+
+gettext: Callable[..., str] = flask_babel.gettext
+
+COUNTS = {
+    "scans": lazy_gettext("Scans"),
+    "visitors": lazy_gettext("Visitors"),
+    "assigned": lazy_gettext("Seats given"),
+    "pressed": lazy_gettext("Long-presses"),
+    "stuck": lazy_gettext("Could not get in"),
+}
+DIMENSIONS = {
+    "member": lazy_gettext("By code"),
+    "choice": lazy_gettext("By choice"),
+    "placement": lazy_gettext("By placement"),
+    "region": lazy_gettext("By region"),
+    "outcome": lazy_gettext("What they were shown"),
+    "device": lazy_gettext("By phone"),
+}
+NOTHING = {
+    "member": lazy_gettext("no code"),
+    "choice": lazy_gettext("no choice made"),
+    "placement": lazy_gettext("not named"),
+    "region": lazy_gettext("unknown"),
+    "outcome": lazy_gettext("after the page"),
+    "device": lazy_gettext("unknown"),
+}
+OUTCOMES = {
+    "assigned": lazy_gettext("A new seat"),
+    "returning": lazy_gettext("The same code as before"),
+    "held": lazy_gettext("Wait for the new code"),
+    "elsewhere": lazy_gettext("Their group in another live code"),
+    "choose": lazy_gettext("Which group do you want?"),
+    "fallback": lazy_gettext("The fallback code"),
+    "full": lazy_gettext("All full"),
+    "unavailable": lazy_gettext("Nothing to join right now"),
+    "paused": lazy_gettext("Paused"),
+    "not_started": lazy_gettext("Not started"),
+    "ended": lazy_gettext("Ended"),
+}
+DEVICES = {
+    "ios": "iPhone",
+    "android": "Android",
+    "harmony": "HarmonyOS",
+    "desktop": lazy_gettext("Computer"),
+    "other": lazy_gettext("Other"),
+}
+
+
+def name_of(dimension: str, key: Key, names: Names, language: str) -> str:
+    """What a reader calls one row of a dimension."""
+    if key is None:
+        return str(NOTHING[dimension])
+    match dimension:
+        case "member":
+            return names.members.get(int(str(key))) or gettext("Code %(number)s", number=key)
+        case "choice":
+            return names.choices.get(int(str(key))) or gettext("Choice %(number)s", number=key)
+        case "placement":
+            return names.placements.get(str(key)) or str(key)
+        case "region":
+            return regions.name(str(key), language, full=True)
+        case "outcome":
+            return str(OUTCOMES.get(str(key), key))
+    return str(DEVICES.get(str(key), key))
