@@ -17,7 +17,18 @@ from typing import Protocol
 from app.ledger import Answer as ClaimAnswer
 from app.ledger import Assigned, Claim, CountKey, Held, KeptSeat, Ledger, LedgerDown, NoRoom, Returning, Stale
 from app.rules import capacity, routing
-from app.rules.model import Choice, ChoicePolicy, Decision, Member, Outcome, Plan, Seat, Snapshot
+from app.rules.model import (
+    Choice,
+    ChoicePolicy,
+    Decision,
+    Member,
+    MemberState,
+    Outcome,
+    Plan,
+    RegionPolicy,
+    Seat,
+    Snapshot,
+)
 from app.rules.regions import Place, nearest_city
 from app.rules.tally import ScanEvent
 from app.rules.targeting import Position
@@ -134,9 +145,31 @@ class Decider:
         answer = self._current(slug, scanner, step)
         return refused or answer
 
-    def relocate(self, slug: str, scanner: Scanner, choice_id: int | None = None) -> Answer:
-        """The visitor has just chosen `scanner.chosen_city`, or given a position: their seat may have to move."""
-        return self._current(slug, scanner, lambda s: _Step(self, s, scanner, "reroute").relocate(choice_id))
+    def relocate(self, slug: str, scanner: Scanner, choice_id: int | None = None) -> Answer | Refused:
+        """The visitor has just chosen `scanner.chosen_city`, or given a position: their seat may have to move.
+
+        A position serves this one decision. Each is taken only where the live code asks for it.
+        """
+        refused: Refused | None = None
+
+        def step(snapshot: Snapshot) -> Answer | Stale:
+            nonlocal refused
+            asks = snapshot.asks_city if scanner.position is None else asks_position(snapshot)
+            refused = None if asks else Refused("asks_no_city" if scanner.position is None else "asks_no_position", 409)
+            if refused is not None:
+                return Answer(Decision(Outcome.UNKNOWN), snapshot)
+            return _Step(self, snapshot, scanner, "reroute").relocate(choice_id)
+
+        answer = self._current(slug, scanner, step)
+        return refused or answer
+
+    def whereabouts(self, slug: str, scanner: Scanner) -> tuple[Snapshot, Place] | None:
+        """Where this visitor is taken to be, for the page that asks; None for an unknown slug or where SQL is down."""
+        try:
+            snapshot = self._snapshots.by_slug(slug)
+        except LedgerDown:
+            return None
+        return None if snapshot is None else (snapshot, _place(snapshot, scanner))
 
     def press(self, slug: str, scanner: Scanner, choice_id: int | None = None) -> bool:
         """Records a long-press; False when no seat is held or the store does not answer."""
@@ -287,13 +320,7 @@ class _Step:
         self.decider, self.ledger, self.snapshot, self.scanner = decider, decider._ledger, snapshot, scanner
         self.now = now or decider._clock()
         self.today = self.now.astimezone(snapshot.zone).date()
-        self.place = routing.place_of(
-            snapshot,
-            chosen=scanner.chosen_city,
-            placement=scanner.placement,
-            position=nearest_city(*scanner.position) if scanner.position is not None else None,
-            address=scanner.address_place,
-        )
+        self.place = _place(snapshot, scanner)
         self.event = ScanEvent(
             id=secrets.token_hex(12),
             type=kind,
@@ -478,6 +505,23 @@ class _Step:
     def _other(self, seat: Seat) -> Snapshot | None:
         version = self.ledger.version(seat.live_code_id)
         return self.decider._snapshots.by_id(seat.live_code_id, version) if version is not None else None
+
+
+def asks_position(snapshot: Snapshot) -> bool:
+    """Is anybody of this live code to be found by distance?"""
+    return snapshot.region_policy is RegionPolicy.NEAREST and any(
+        m.latitude is not None and m.state is not MemberState.ARCHIVED for m in snapshot.members
+    )
+
+
+def _place(snapshot: Snapshot, scanner: Scanner) -> Place:
+    return routing.place_of(
+        snapshot,
+        chosen=scanner.chosen_city,
+        placement=scanner.placement,
+        position=nearest_city(*scanner.position) if scanner.position is not None else None,
+        address=scanner.address_place,
+    )
 
 
 def count_keys(snapshot: Snapshot, members: "list[Member] | tuple[Member, ...]", now: datetime) -> list[CountKey]:

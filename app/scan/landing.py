@@ -12,10 +12,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from app.rules import regions
 from app.rules.kinds import openable
 from app.rules.model import ChoicePolicy, Contact, Member, Outcome, Snapshot
-from app.scan.decide import Answer, ChoiceRoom, Scanner
-from app.scan.page import Card, Link, Reach, Stuck, Text, View, plain
+from app.scan.decide import Answer, ChoiceRoom, Scanner, asks_position
+from app.scan.page import Card, Link, Reach, Stuck, Text, View, Where, plain
 from app.scan.way_in import presses, way_in
 from app.scan.wording import TEXTS, act, moment, say
 
@@ -26,6 +27,7 @@ FIRST_LOOK_SECONDS = 90
 
 EVERYDAY = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.FALLBACK)
 SHOWN = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.ELSEWHERE, Outcome.FALLBACK)
+PLACED = (*EVERYDAY, Outcome.HELD, Outcome.CHOOSE, Outcome.FULL, Outcome.UNAVAILABLE)
 SEATED = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.ELSEWHERE)
 
 
@@ -40,7 +42,9 @@ def view_of(
     outcome, snapshot = answer.decision.outcome, answer.snapshot
     if snapshot is None:
         return _outage(scanner.language, slug) if answer.provisional else unknown(scanner.language)
-    view = replace(_frame(snapshot, slug, scanner.language, token), unsure=scanner.app != "browser")
+    view = replace(frame(snapshot, slug, scanner.language, token), unsure=scanner.app != "browser")
+    if snapshot.asks_city and outcome in PLACED:
+        view = replace(view, where=_where(answer, scanner.language, is_trial=bool(trial)))
     if trial:
         view = replace(view, bar=say(scanner.language, "trial"), trial=trial, may_be_framed=True)
     if outcome in SHOWN and answer.decision.member is not None:
@@ -67,8 +71,21 @@ def key_of(answer: Answer, scanner: Scanner, token: str, now: datetime) -> Hasha
     return (
         (snapshot.id, snapshot.version, member.id, choice and choice.id, outcome, token),
         (scanner.language, scanner.app, scanner.device),
+        answer.decision.place if snapshot.asks_city else None,
         (outcome is Outcome.RETURNING and _just_taken(answer, now), seat is not None and seat.changes == 0),
     )
+
+
+def _where(answer: Answer, language: str, *, is_trial: bool) -> Where | None:
+    """你好像在 广州 · 换一个. A trial has no cookie to remember a choice in."""
+    if answer.provisional:
+        return None
+    place = answer.decision.place
+    region = place.region if place is not None else None
+    if place is None or region is None:
+        return Where(say(language, "where_unknown"), "" if is_trial else say(language, "where_choose"))
+    words = say(language, "where_chosen" if place.source == "chosen" else "where", place=regions.name(region, language))
+    return Where(words, "" if is_trial else say(language, "where_change"))
 
 
 def unknown(language: str) -> View:
@@ -101,7 +118,8 @@ def _bare(language: str, message: str, *, home: str = "", mark: str = "!", link:
     return View(language, home, say(language, "untitled"), message=message, mark=mark, link=link)
 
 
-def _frame(snapshot: Snapshot, slug: str, language: str, token: str) -> View:
+def frame(snapshot: Snapshot, slug: str, language: str, token: str) -> View:
+    """What every page of this live code has in common."""
     return View(
         language,
         f"/s/{slug}",
@@ -132,6 +150,8 @@ def _with_code(view: View, answer: Answer, member: Member, scanner: Scanner, now
         press=outcome in SEATED and not view.trial,
         stuck=_stuck(language, member) if outcome in SEATED and not view.trial else None,
     )
+    if outcome in EVERYDAY and not view.trial:
+        view = replace(view, finds=asks_position(snapshot))
     if snapshot.is_grouped and outcome is not Outcome.ELSEWHERE and not view.trial:
         view = _may_choose_again(view, answer, snapshot)
     return way_in(view, member, scanner)

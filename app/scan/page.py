@@ -55,6 +55,32 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """Where the scanner is taken to be. `label`: of the link to choose another place; "" where there is none."""
+
+    words: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A place to choose; with `href` one that leads to the places in it."""
+
+    name: str
+    key: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Places under one heading; `is_long`: too many for buttons."""
+
+    head: str
+    picks: tuple[Pick, ...]
+    is_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Stuck:
     label: str
     full: str
@@ -104,6 +130,9 @@ class View:
     ahead: bool = False
     unsure: bool = False
     shows_on_click: bool = False
+    where: Where | None = None
+    finds: bool = False
+    offers: tuple[Offer, ...] = ()
     stuck: Stuck | None = None
     choices: tuple[Card, ...] = ()
     asks: bool = False
@@ -117,6 +146,11 @@ class View:
     @property
     def lang(self) -> str:
         return "zh-CN" if self.language == "zh" else "en"
+
+    @property
+    def is_placed(self) -> bool:
+        """Does it say or ask where somebody is?"""
+        return self.finds or self.where is not None or bool(self.offers)
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -185,19 +219,22 @@ def render(view: View) -> Page:
         ("X-Content-Type-Options", "nosniff"),
         # Not no-referrer: that would also make the Origin of our own forms "null".
         ("Referrer-Policy", "same-origin"),
+        # Only a page with the button that says why may ask a phone where it is.
+        ("Permissions-Policy", f"geolocation={'(self)' if view.finds else '()'}"),
         VARY,
     ]
     return Page(body, headers)
 
 
 def _policy(view: View) -> str:
-    styles = " ".join(_source(text) for text in (STYLE, view.paint) if text)
+    styles = " ".join(_source(text) for text in (STYLE, view.is_placed and PLACES_STYLE, view.paint) if text)
     # Chrome applies form-action to redirects after a form, too: a live code that opens links must be let go there.
     forms = "form-action 'self' https: http:" if view.leaves else "form-action 'self'"
     # The panel shows trial scans beside what is edited.
     frames = "frame-ancestors 'self'" if view.may_be_framed else "frame-ancestors 'none'"
+    scripts = " ".join(_source(text) for text in ((SCRIPT, NEAR_SCRIPT) if view.finds else (SCRIPT,)))
     return (
-        f"default-src 'none'; img-src 'self'; style-src {styles}; script-src {_source(SCRIPT)}; connect-src 'self'; "
+        f"default-src 'none'; img-src 'self'; style-src {styles}; script-src {scripts}; connect-src 'self'; "
         f"{forms}; base-uri 'none'; {frames}"
     )
 
@@ -217,7 +254,9 @@ def _read(name: str) -> str:
 
 
 SCRIPT = _slim(_read("landing.js"), r"^\s*//[^\n]*$")
+NEAR_SCRIPT = _slim(_read("near.js"), r"^\s*//[^\n]*$")
 STYLE = _slim(_read("landing.css"), r"/\*.*?\*/")
+PLACES_STYLE = _slim(_read("places.css"), r"/\*.*?\*/")
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).resolve().parent.parent / "templates"),
@@ -226,5 +265,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals.update(style=Markup(STYLE), script=Markup(SCRIPT))
+_ENVIRONMENT.globals.update(
+    style=Markup(STYLE), script=Markup(SCRIPT), near_script=Markup(NEAR_SCRIPT), places_style=Markup(PLACES_STYLE)
+)
 _TEMPLATE = _ENVIRONMENT.get_template("scan/page.html")

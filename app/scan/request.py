@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from app.rules.coordinates import is_position
+from app.rules.regions import normalise
+from app.rules.targeting import Position
 from app.scan.reply import Refusing
 from app.scan.visitor import Environ, placement_of, query_value
 from app.web.client_ip import Network, client_address
 
 LONGEST_BODY = 4096
+LONGEST_DEGREES = 32
 LARGEST_ID = 2**53  # what JSON carries exactly everywhere
 FORM_TYPES = ("", "text/plain", "application/x-www-form-urlencoded")
 
@@ -34,7 +38,7 @@ def form_of(environ: Environ) -> Mapping[str, Any]:
     if media_type not in FORM_TYPES:
         raise Refusing(415, "unsupported_media_type")
     try:
-        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=20))
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20))
     except ValueError:
         raise Refusing(400, "bad_request") from None
 
@@ -47,6 +51,34 @@ def number_of(environ: Environ, form: Mapping[str, Any], name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID:
         return value
     raise Refusing(422, "invalid", fields={name: "a number"})
+
+
+def region_of(form: Mapping[str, Any]) -> str | None:
+    """The place chosen, None for "where my phone is"."""
+    value = form.get("region")
+    if value in ("", None) and "region" in form:
+        return None
+    region = normalise(value)
+    if region is None:
+        raise Refusing(422, "invalid", fields={"region": "a region such as CN/CN-GD/440100"})
+    return region
+
+
+def position_of(form: Mapping[str, Any]) -> Position:
+    """Degrees in WGS-84, as a browser gives them."""
+    try:
+        lat, lon = (_degrees(form.get(name)) for name in ("lat", "lon"))
+    except ValueError:
+        raise Refusing(422, "invalid", fields={"lat": "degrees", "lon": "degrees"}) from None
+    if not is_position(lat, lon):
+        raise Refusing(422, "invalid", fields={"lat": "a position on the earth"})
+    return lat, lon
+
+
+def _degrees(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > LONGEST_DEGREES:
+        raise ValueError("no number")
+    return float(value)
 
 
 def choice_asked(environ: Environ) -> int | None:

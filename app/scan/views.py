@@ -18,13 +18,22 @@ from app.outside.files import FileStore
 from app.rules.kinds import KINDS, ascii_form
 from app.rules.model import ChoicePolicy, Outcome
 from app.rules.slugs import is_slug
-from app.scan import landing
+from app.scan import landing, places
 from app.scan.answer_json import UNKNOWN, json_of
 from app.scan.decide import Answer, Decider, Refused
 from app.scan.page import Headers, Pages
 from app.scan.pictures import Pictures
 from app.scan.reply import NO_STORE, Refusing, Reply, error_reply, json_reply, page_reply, redirect
-from app.scan.request import choice_asked, form_of, is_ours, number_of, placement, wants_json
+from app.scan.request import (
+    choice_asked,
+    form_of,
+    is_ours,
+    number_of,
+    placement,
+    position_of,
+    region_of,
+    wants_json,
+)
 from app.scan.visitor import Environ, Guest, Visitors, fetches_ahead, placement_of, query_value
 from app.scan.way_in import IN_WECHAT
 from app.scan.wording import TEXTS, say
@@ -35,7 +44,12 @@ log = logging.getLogger(__name__)
 
 WSGI = Callable[[Any, Any], Iterable[bytes]]
 
-ACTIONS = ("choose", "press", "stuck", "show")
+ACTIONS = {
+    "": ("GET", "HEAD"),
+    "fresh": ("GET", "HEAD"),
+    "place": ("GET", "HEAD", "POST"),
+    **dict.fromkeys(("choose", "press", "stuck", "show", "position"), ("POST",)),
+}
 REASONS = ("full", "expired", "other")
 OPENED = (Outcome.ASSIGNED, Outcome.RETURNING, Outcome.FALLBACK)
 
@@ -95,9 +109,9 @@ class ScanDoor:
             return self._give_up(environ, known, error)
 
     def _route(self, environ: Environ, slug: str | None, action: str) -> Reply:
-        if slug is None or action not in ("", "fresh", *ACTIONS):
+        if slug is None or action not in ACTIONS:
             return self._unknown(environ)
-        allowed = ("POST",) if action in ACTIONS else ("GET", "HEAD")
+        allowed = ACTIONS[action]
         if environ["REQUEST_METHOD"] not in allowed:
             refusing = Refusing(405, "method_not_allowed")
             refusing.headers = [("Allow", ", ".join(allowed))]
@@ -106,6 +120,8 @@ class ScanDoor:
             return self._scan(environ, slug)
         if action == "fresh":
             return self._fresh(environ, slug)
+        if action == "place" and environ["REQUEST_METHOD"] != "POST":
+            return self._places(environ, slug)
         return self._post(environ, slug, action)
 
     def _post(self, environ: Environ, slug: str, action: str) -> Reply:
@@ -119,6 +135,10 @@ class ScanDoor:
             return self._choose(environ, slug, guest, number_of(environ, form, "choice_id"))
         if action == "stuck":
             return self._stuck(environ, slug, guest, form.get("reason"))
+        if action == "place":
+            return self._move(environ, slug, guest.moved_to(region_of(form)))
+        if action == "position":
+            return self._move(environ, slug, guest.standing_at(position_of(form)))
         return self._show(environ, slug, guest)
 
     def _scan(self, environ: Environ, slug: str) -> Reply:
@@ -166,6 +186,24 @@ class ScanDoor:
         choice_id = choice_asked(environ)
         answer = _answered(self._decider.stuck(slug, guest.scanner, reason, choice_id))
         return self._told(environ, slug, guest, answer, f"c={choice_id}" if choice_id is not None else "")
+
+    def _move(self, environ: Environ, slug: str, guest: Guest) -> Reply:
+        """They chose a city, which their cookie remembers, or gave a position, which nothing does."""
+        choice_id = choice_asked(environ)
+        answer = _answered(self._decider.relocate(slug, guest.scanner, choice_id))
+        if answer.snapshot is None or (answer.seat is None and guest.scanner.position is not None):
+            return self._tell(environ, slug, guest, answer)  # asked for anew, the position would be unknown
+        return self._told(environ, slug, guest, answer, f"c={choice_id}" if choice_id is not None else "")
+
+    def _places(self, environ: Environ, slug: str) -> Reply:
+        """Where are you? Asked only where the live code lets people choose."""
+        guest = self._visitors.guest(environ, placement(environ))
+        found = self._decider.whereabouts(slug, guest.scanner)
+        if found is None or not found[0].asks_city:
+            return redirect(303, _home(environ, slug))
+        within = query_value(environ.get("QUERY_STRING", ""), "in") or ""
+        view = places.view_of(*found, guest.scanner.language, within, _query(environ))
+        return page_reply(200, self._pages.page(view))
 
     def _show(self, environ: Environ, slug: str, guest: Guest) -> Reply:
         """Somebody on the preview page wants the code: with a cookie of their own they are a visitor from here on."""
@@ -250,3 +288,9 @@ def _home(environ: Environ, slug: str, more: str = "") -> str:
     name = placement(environ)
     query = "&".join(part for part in (f"p={quote(name)}" if name else "", more) if part)
     return f"/s/{slug}?{query}" if query else f"/s/{slug}"
+
+
+def _query(environ: Environ) -> str:
+    """What a page between the landing page and its answer has to pass on: the placement and the choice."""
+    choice_id = choice_asked(environ)
+    return _home(environ, "", f"c={choice_id}" if choice_id is not None else "").partition("?")[2]

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from app.ledger.protocol import KeptSeat
 from app.rules.regions import Place
 from app.rules.slugs import is_placement
+from app.rules.targeting import Position
 from app.scan.agents import Agent, read_agent
 from app.scan.cookie import VISITOR_BYTES, Kept, pack, unpack
 from app.scan.decide import Answer, Scanner
@@ -42,6 +43,15 @@ class Guest:
 
     scanner: Scanner
     kept: Kept
+    is_moved: bool = False
+
+    def moved_to(self, city: str | None) -> "Guest":
+        """They have just chosen a city (None: the one their phone is in), which their cookie remembers."""
+        return Guest(replace(self.scanner, chosen_city=city), replace(self.kept, city=city), is_moved=True)
+
+    def standing_at(self, position: Position) -> "Guest":
+        """For one decision; no cookie ever knows."""
+        return replace(self, scanner=replace(self.scanner, position=position))
 
 
 class Visitors:
@@ -104,7 +114,8 @@ class Visitors:
         kept = remembered(guest.kept, answer)
         today = self._today()
         old = today - kept.since_day
-        if kept == guest.kept and not guest.scanner.first and 0 <= old < REFRESH_DAYS:
+        is_known = not guest.scanner.first and not guest.is_moved
+        if kept == guest.kept and is_known and 0 <= old < REFRESH_DAYS:
             return None
         return self.cookie(replace(kept, since_day=today))
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from app.codes import changes, members, store, versions
+from app.codes import changes, members, placements, store, versions
 from app.codes.models import LiveCode, Member
 from app.codes.snapshot import Snapshots
 from app.db.session import writing
@@ -52,6 +52,11 @@ class World:
             identity: int = make.choice_row(session, code, **more).id
             self._bump(session, code.id)
             return identity
+
+    def placement(self, code: LiveCode, **values: Any) -> None:
+        with Session(self.engine) as session, writing(session):
+            done = placements.add_placement(session, self.asker, code.id, {"name": "shop"} | values)
+            assert not isinstance(done, changes.Refused), done
 
     def edit(self, code: LiveCode, **values: Any) -> None:
         with Session(self.engine) as session, writing(session):

@@ -5,7 +5,7 @@ from base64 import b64encode
 from hashlib import sha256
 from typing import Any
 
-from app.scan.page import PAGES, SCRIPT, STYLE, Card, Pages, Reach, Stuck, View, render
+from app.scan.page import NEAR_SCRIPT, PAGES, SCRIPT, STYLE, Card, Pages, Reach, Stuck, View, Where, render
 from tests import make
 
 FULLEST: dict[str, Any] = {
@@ -23,6 +23,8 @@ FULLEST: dict[str, Any] = {
     "stuck": Stuck("进不了群？换一个", "群满了", False),
     "contact": Reach("联系客服", "文" * 100, "tel:1", "拨打 1", "https://example.com", "打开"),
     "footer": "脚",
+    "where": Where("你好像在 " + "地" * 20, "换一个"),
+    "finds": True,
 }
 
 
@@ -44,14 +46,15 @@ def test_a_page_of_twenty_choices_stays_under_15_kilobytes() -> None:
 
 
 def test_the_script_is_under_3_kilobytes() -> None:
-    assert len(SCRIPT.encode()) < 3_000
+    assert len(SCRIPT.encode()) < 3_000 and len(NEAR_SCRIPT.encode()) < 1_000
 
 
 def test_script_and_style_run_by_their_hashes_alone() -> None:
-    for one in (view(), view(paint="body{--brand:#7a1f3d;--on-brand:#fff}")):
+    paint = "body{--brand:#7a1f3d;--on-brand:#fff}"
+    for one in (view(), view(paint=paint), view(paint=paint, finds=True), view(where=Where("你好像在 广州", ""))):
         page = render(one).body.decode()
         inline = [re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL) for tag in ("style", "script")]
-        assert [len(inline[0]), len(inline[1])] == [2 if one.paint else 1, 1]
+        assert [len(inline[0]), len(inline[1])] == [1 + bool(one.paint) + one.is_placed, 1 + one.finds]
         directives = dict(part.strip().split(" ", 1) for part in policy(one).split(";"))
         for name, blocks in zip(("style-src", "script-src"), inline, strict=True):
             hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in blocks]
