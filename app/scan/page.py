@@ -69,6 +69,7 @@ class Pick:
     name: str
     key: str = ""
     href: str = ""
+    is_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

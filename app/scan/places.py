@@ -41,8 +41,8 @@ def _first(snapshot: Snapshot, place: Place, view: View, language: str) -> tuple
     named = tuple(Pick(regions.name(key, language), key) for key in _named(snapshot))
     provinces = (*regions.children("CN"), *(regions.REGIONS[key] for key in ("HK", "MO", "TW")))
     everywhere = tuple(_pick(region, view, language) for region in provinces)
-    abroad = Pick(say(language, "places_abroad"), href=_below(view, ABROAD))
-    forget = Offer("", (Pick(say(language, "places_forget")),)) if place.source == "chosen" else None
+    abroad = Pick(say(language, "places_abroad"), href=_below(view, ABROAD), is_wide=True)
+    forget = Offer("", (Pick(say(language, "places_forget"), is_wide=True),)) if place.source == "chosen" else None
     here = Offer(say(language, "places_here"), named) if named else None
     return tuple(o for o in (here, Offer(say(language, "places_all"), (*everywhere, abroad)), forget) if o is not None)
 
@@ -62,14 +62,16 @@ def _pick(region: Region, view: View, language: str) -> Pick:
 
 def _cities(province: str, language: str) -> Offer:
     name = regions.name(province, language)
-    whole = Pick(say(language, "places_whole", place=name), province)
+    whole = Pick(say(language, "places_whole", place=name), province, is_wide=True)
     cities = (Pick(regions.name(city.key, language), city.key) for city in regions.children(province))
     return Offer(say(language, "places_cities", place=name), (*cities, whole))
 
 
 def _abroad(language: str) -> tuple[Pick, ...]:
-    picks = [Pick(regions.name(key, language), key) for key in regions.QUICK_GROUPS["海外"]]
-    return tuple(picks if language == "zh" else sorted(picks, key=lambda pick: pick.name))
+    """Countries as somebody looks for them: by pinyin, or by their English names."""
+    countries = [regions.REGIONS[key] for key in regions.QUICK_GROUPS["海外"]]
+    countries.sort(key=lambda region: region.pinyin if language == "zh" else region.en)
+    return tuple(Pick(regions.name(region.key, language), region.key) for region in countries)
 
 
 def _below(view: View, within: str = "") -> str:
