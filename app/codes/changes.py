@@ -40,6 +40,8 @@ class Refused:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
+BUMPED = "huozi.bumped"  # in a session's info
+
 NOT_FOUND = Refused("not_found")
 STALE = Refused("stale")
 ARCHIVED = Refused("archived")
@@ -92,11 +94,18 @@ def bump(session: Session, live_code_id: int) -> int:
         .execution_options(synchronize_session=False)
     )
     version = session.execute(raised).scalar_one()
+    session.info.setdefault(BUMPED, {})[live_code_id] = version
     # What this session holds of the row is older than the row now.
     live_code = session.identity_map.get(sa.orm.util.identity_key(LiveCode, live_code_id))
     if live_code is not None:
         session.refresh(live_code)
     return version
+
+
+def bumped(session: Session) -> dict[int, int]:
+    """Versions raised in this session and not told of yet, by live code; what is asked for once is forgotten."""
+    raised: dict[int, int] = session.info.pop(BUMPED, {})
+    return raised
 
 
 def assign(row: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

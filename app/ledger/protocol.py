@@ -125,6 +125,9 @@ class Ledger(Protocol):
     def record(self, event: ScanEvent, version: int | None) -> Stale | None:
         """Appends the event of an answer that took no seat, if `version` is still current (None: not checked)."""
 
+    def publish(self, live_code_id: int, version: int) -> None:
+        """A change was committed to SQL: from here on no scan is answered from a snapshot older than `version`."""
+
     def version(self, live_code_id: int) -> int | None:
         """The current version, None for a live code that does not exist."""
 

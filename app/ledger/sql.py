@@ -97,6 +97,9 @@ class SqlLedger:
         self._append(event)
         return None
 
+    def publish(self, live_code_id: int, version: int) -> None:
+        """Nothing to do: claims read the version where it was written."""
+
     def version(self, live_code_id: int) -> int | None:
         with self._reading() as connection:
             row = self._hot.version.first(connection, {"live_code_id": live_code_id})

@@ -27,6 +27,7 @@ seats = sa.Table(
     sa.Column("refused", sa.String(2000), nullable=False, default=""),
     sa.Column("stuck_on", sa.Date),
     sa.Column("stuck_count", sa.Integer, nullable=False, default=0),
+    sa.Column("mark", sa.BigInteger),  # with Redis: the place in its stream this row is as of
     sa.CheckConstraint("NOT (counted AND member_id IS NULL)", name="released_is_not_counted"),
     sa.CheckConstraint("NOT (counted AND lapsed)", name="lapsed_is_not_counted"),
     sqlite_with_rowid=False,
@@ -45,6 +46,9 @@ member_counts = sa.Table(
     sa.Column("day", sa.Date),
     sa.Column("taken", sa.Integer, nullable=False, default=0),
     sa.Column("oldest_unpressed_at", UtcDateTime),
+    # With Redis: seats of minutes before this one have lapsed, and the place in its stream this row is as of.
+    sa.Column("swept", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("mark", sa.BigInteger),
     sa.CheckConstraint("counted >= 0", name="counted"),
     sa.CheckConstraint("pressed >= 0", name="pressed"),
 )

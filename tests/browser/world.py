@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from app.codes import changes
 from app.codes.models import LiveCode, MemberVersion
 from app.db.session import writing
 from app.ledger import Ledger
@@ -48,4 +49,4 @@ class PosterWorld(World):
         with Session(self.engine) as session, writing(session):
             rows = sa.update(MemberVersion).where(MemberVersion.member_id == member_id, MemberVersion.target == target)
             session.execute(rows.values(image=name))
-            self._bump(session, code.id)
+            changes.bump(session, code.id)

@@ -1,6 +1,6 @@
 """The ledger under test, on each of its engines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,13 @@ from sqlalchemy.engine import Engine
 
 from app.db import make_engine
 from app.db.held import WriteTurn
+from app.ledger import Ledger
+from app.ledger.redis import RedisLedger
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
+from app.ledger.truth import Truth
+from app.ledger.wire import Servers
+from tests.ledger.books import Books, RedisBooks, SqlBooks
 from tests.ledger.world import World
 
 SECRET = b"a secret of the tests"
@@ -29,8 +34,38 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     spool.close()
 
 
+@pytest.fixture(params=["sql", "redis"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Where seats are kept: "" = in SQL."""
+    return str(request.getfixturevalue("redis_url")) if request.param == "redis" else ""
+
+
+def open_ledger(store_url: str, engine: Engine, spool: Spool) -> Ledger:
+    turn = WriteTurn(spool.directory / "ledger.lock")
+    if store_url:
+        return RedisLedger(Servers(store_url), Truth(engine, SECRET, turn), spool)
+    return SqlLedger(engine, spool, SECRET, turn)
+
+
 @pytest.fixture
-def world(engine: Engine, spool: Spool, tmp_path: Path) -> Iterator[World]:
-    ledger = SqlLedger(engine, spool, SECRET, WriteTurn(tmp_path / "ledger.lock"))
-    yield World(engine, ledger)
-    ledger.close()
+def make_ledger(store_url: str, engine: Engine, spool: Spool) -> Iterator[Callable[[], Ledger]]:
+    """Another worker's ledger on the same store, each time."""
+    made: list[Ledger] = []
+
+    def make() -> Ledger:
+        made.append(open_ledger(store_url, engine, spool))
+        return made[-1]
+
+    yield make
+    for ledger in made:
+        ledger.close()
+
+
+@pytest.fixture
+def books(store_url: str, engine: Engine, spool: Spool) -> Books:
+    return RedisBooks(store_url) if store_url else SqlBooks(engine, spool.directory)
+
+
+@pytest.fixture
+def world(engine: Engine, make_ledger: Callable[[], Ledger], books: Books) -> World:
+    return World(engine, make_ledger(), books)

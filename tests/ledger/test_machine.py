@@ -3,22 +3,17 @@ a model of what each visitor may expect: the books must balance, and nobody is m
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
-import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy.engine import Engine
 
 from app.ledger import Ledger
-from app.ledger.spool import Spool
-from app.ledger.sql import SqlLedger
-from app.ledger.tables import seats
 from app.rules import routing
 from app.rules.model import Outcome
 from app.scan.decide import Answer, Refused
-from tests.ledger.conftest import SECRET
+from tests.ledger.books import Books, Held
 from tests.ledger.world import World
 
 SHOWN = (Outcome.ASSIGNED, Outcome.RETURNING)
@@ -113,7 +108,7 @@ class Machine(RuleBasedStateMachine):
     def worker_restarts(self) -> None:
         self.world.ledger.close()
         ledger = type(self).restart(self.world)
-        world = World(self.world.engine, ledger)
+        world = World(self.world.engine, ledger, self.world.books)
         world.now, world.erased, world.members = self.world.now, self.world.erased, self.world.members
         self.world = world
 
@@ -156,14 +151,12 @@ class Machine(RuleBasedStateMachine):
         lapsed = before.lapsed or before.counted_at < self.world.now - timedelta(hours=48)
         assert closed or lapsed
 
-    def _row(self, visitor: str) -> sa.Row[*tuple[object, ...]] | None:
-        rows = self.world.rows(sa.select(seats).where(seats.c.visitor == visitor))
-        assert len(rows) <= 1
-        return rows[0] if rows and rows[0].member_id is not None else None
+    def _row(self, visitor: str) -> Held | None:
+        return self.world.held(visitor)
 
     @invariant()
     def seats_are_as_the_visitors_were_told(self) -> None:
-        self.before = {v: row for v in self.visitors if (row := self._row(v)) is not None}
+        self.before = {seat.visitor: seat for seat in self.world.books.seats() if seat.visitor in self.visitors}
         assert {v: row.member_id for v, row in self.before.items()} == self.holds
 
     @invariant()
@@ -188,21 +181,15 @@ class Machine(RuleBasedStateMachine):
         self.world.ledger.close()
 
 
-def test_random_days_of_a_live_code(engine: Engine, tmp_path: Path) -> None:
-    spools: list[Spool] = []
-
-    def ledger() -> SqlLedger:
-        spools.append(Spool(tmp_path / "spool"))
-        return SqlLedger(engine, spools[-1], SECRET)
-
+def test_random_days_of_a_live_code(engine: Engine, make_ledger: Callable[[], Ledger], books: Books) -> None:
     class OnThisEngine(Machine):
         def __init__(self) -> None:
             self.seen = {}
-            self.before = {}
+            self.before: dict[str, Held] = {}
             super().__init__()
 
-        start = staticmethod(lambda: World(engine, ledger()))
-        restart = staticmethod(lambda world: ledger())
+        start = staticmethod(lambda: World(engine, make_ledger(), books))
+        restart = staticmethod(lambda world: make_ledger())
 
     run_state_machine_as_test(
         OnThisEngine,
@@ -214,5 +201,3 @@ def test_random_days_of_a_live_code(engine: Engine, tmp_path: Path) -> None:
             phases=[Phase.explicit, Phase.generate],
         ),
     )
-    for spool in spools:
-        spool.close()

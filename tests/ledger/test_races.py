@@ -8,27 +8,27 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from app.db import make_engine
-from app.db.held import WriteTurn
 from app.ledger.spool import Spool
-from app.ledger.sql import SqlLedger
-from app.ledger.tables import seats
 from app.scan.decide import Decider
-from tests.ledger.conftest import SECRET
+from tests.ledger.books import SqlBooks
+from tests.ledger.conftest import open_ledger
 from tests.ledger.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES, THREADS, MEMBERS, SEATS = 4, 16, 20, 5
 
 
-def scan_many(url: str, spool_dir: str, slug: str, prefix: str, threads: int, scans: int) -> dict[str, int]:
+def scan_many(
+    url: str, store_url: str, spool_dir: str, slug: str, prefix: str, threads: int, scans: int
+) -> dict[str, int]:
     """One process: `threads` at once, new visitors each; member id or outcome → how often."""
     engine = make_engine(url, pool_size=0)
     spool = Spool(Path(spool_dir))
-    world = World(engine, SqlLedger(engine, spool, SECRET, WriteTurn(Path(spool_dir) / "lock")))
+    ledger = open_ledger(store_url, engine, spool)
+    world = World(engine, ledger, SqlBooks(engine, spool.directory))
     decider = Decider(world.snapshots, world.ledger)
     gate = threading.Barrier(threads)
 
@@ -42,12 +42,15 @@ def scan_many(url: str, spool_dir: str, slug: str, prefix: str, threads: int, sc
 
     with ThreadPoolExecutor(threads) as pool:
         got = collections.Counter(pool.map(one, range(scans)))
+    ledger.close()
     spool.close()
     engine.dispose()
     return dict(got)
 
 
-def test_64_threads_in_4_processes_give_every_last_seat_once(world: World, engine: Engine, tmp_path: Path) -> None:
+def test_64_threads_in_4_processes_give_every_last_seat_once(
+    world: World, engine: Engine, store_url: str, tmp_path: Path
+) -> None:
     code = world.live_code()
     ids = [world.member(code, capacity=SEATS) for _ in range(MEMBERS)]
     url = engine.url.render_as_string(hide_password=False)
@@ -64,6 +67,7 @@ def test_64_threads_in_4_processes_give_every_last_seat_once(world: World, engin
                 json.dumps(
                     {
                         "url": url,
+                        "store_url": store_url,
                         "spool_dir": str(tmp_path / "spools"),
                         "slug": code.slug,
                         "prefix": f"p{n}__",
@@ -85,7 +89,7 @@ def test_64_threads_in_4_processes_give_every_last_seat_once(world: World, engin
         got.update(json.loads(out))
     assert got == {**{str(m): SEATS for m in ids}, "full": PROCESSES * 2 * THREADS - MEMBERS * SEATS}
     world.check_books()
-    assert len(world.rows(sa.select(seats.c.visitor).where(seats.c.counted))) == MEMBERS * SEATS
+    assert len([seat for seat in world.books.seats() if seat.counted]) == MEMBERS * SEATS
 
 
 def test_one_visitor_scanning_at_once_takes_one_seat(world: World) -> None:

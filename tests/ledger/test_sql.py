@@ -21,6 +21,11 @@ from tests.ledger.conftest import SECRET
 from tests.ledger.world import World
 
 
+@pytest.fixture
+def store_url() -> str:
+    return ""
+
+
 def event(**more: object) -> ScanEvent:
     return ScanEvent("e1", "scan", make.NOW, 1, "v" * 22, **more)  # type: ignore[arg-type]
 

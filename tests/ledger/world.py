@@ -1,8 +1,11 @@
 """A small world for ledger tests: a store, live codes in it, a clock that only moves when told, visitors by name."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,18 +17,21 @@ from app.codes.models import LiveCode, Member
 from app.codes.snapshot import Snapshots
 from app.db.session import writing
 from app.ledger import Ledger
-from app.ledger.tables import member_counts, seats
 from app.rules.model import Count, Outcome, Snapshot
 from app.rules.regions import Place
 from app.scan.decide import Answer, Decider, Refused, Scanner, count_keys
 from tests import make
+from tests.ledger.books import Books, Held, SqlBooks
 
 _names = itertools.count(1)
 
 
 class World:
-    def __init__(self, engine: Engine, ledger: Ledger, roll: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self, engine: Engine, ledger: Ledger, books: Books | None = None, roll: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.engine, self.ledger = engine, ledger
+        self.books = books or SqlBooks(engine, Path("/nowhere"))
         self.now = make.NOW
         self.snapshots = Snapshots(engine, make.ZONE)
         self.decider = Decider(self.snapshots, ledger, clock=lambda: self.now, roll=roll)
@@ -33,24 +39,33 @@ class World:
         self.members: set[int] = set()
         self.erased: dict[tuple[int, int], int] = {}  # counts that stay without a seat behind them
 
+    @contextmanager
+    def editing(self, **options: Any) -> Iterator[Session]:
+        """A change as the panel makes it: committed, then told to the ledger."""
+        with Session(self.engine, **options) as session:
+            with writing(session):
+                yield session
+            for live_code_id, version in changes.bumped(session).items():
+                self.ledger.publish(live_code_id, version)
+
     # changes an admin makes
 
     def live_code(self, **more: Any) -> LiveCode:
-        with Session(self.engine, expire_on_commit=False) as session, writing(session):
+        with self.editing(expire_on_commit=False) as session:
             owner = make.user_row(session) if "owner_id" not in more else None
             return make.live_code_row(session, owner, slug=f"w{next(_names):06d}", **more)
 
     def member(self, code: LiveCode, **more: Any) -> int:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             identity: int = make.member_row(session, code, **more).id
-            self._bump(session, code.id)
+            changes.bump(session, code.id)
             self.members.add(identity)
             return identity
 
     def choice(self, code: LiveCode, **more: Any) -> int:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             identity: int = make.choice_row(session, code, **more).id
-            self._bump(session, code.id)
+            changes.bump(session, code.id)
             return identity
 
     def placement(self, code: LiveCode, **values: Any) -> None:
@@ -59,37 +74,37 @@ class World:
             assert not isinstance(done, changes.Refused), done
 
     def edit(self, code: LiveCode, **values: Any) -> None:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             session.execute(sa.update(LiveCode).where(LiveCode.id == code.id).values(values))
-            self._bump(session, code.id)
+            changes.bump(session, code.id)
 
     def edit_member(self, member_id: int, **values: Any) -> None:
         """State, capacity, windows …; `expires_at` as PATCH sets it."""
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             done = members.update_member(session, self.asker, member_id, values, now=self.now)
             assert isinstance(done, Member), done
 
     def swap(self, member_id: int, *, new_group: bool = False, **values: Any) -> None:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             values = {"new_group": new_group, **values}
             done = versions.swap(session, self.asker, member_id, make.bound(), values, now=self.now)
             assert not isinstance(done, changes.Refused), done
 
     def rollback(self, member_id: int, number: int) -> None:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             assert isinstance(versions.rollback(session, self.asker, member_id, number), Member)
 
     def headcount(self, member_id: int, count: int) -> None:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             done = versions.take_headcount(session, self.asker, member_id, count, now=self.now)
             assert isinstance(done, Member), done
 
     def trust(self, member_id: int) -> None:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             assert isinstance(versions.trust(session, self.asker, member_id, now=self.now), Member)
 
     def pin(self, code: LiveCode, member_id: int) -> None:
-        with Session(self.engine) as session, writing(session):
+        with self.editing() as session:
             assert isinstance(store.pin(session, self.asker, code.id, member_id), LiveCode)
 
     # what visitors do
@@ -146,17 +161,16 @@ class World:
         with self.engine.connect() as connection:
             return connection.execute(statement).all()
 
+    def held(self, visitor: str) -> Held | None:
+        """The one seat of this visitor."""
+        found = [seat for seat in self.books.seats() if seat.visitor == visitor]
+        assert len(found) <= 1
+        return found[0] if found else None
+
     def check_books(self) -> None:
         """Every count equals the counted seats behind it: a seat is never counted twice, nor a count without a seat."""
-        held = sa.select(seats.c.member_id, seats.c.counted_from, sa.func.count()).where(seats.c.counted)
-        by_seats = {(m, c): n for m, c, n in self.rows(held.group_by(seats.c.member_id, seats.c.counted_from))}
-        for key, number in self.erased.items():
-            by_seats[key] = by_seats.get(key, 0) + number
-        booked = sa.select(member_counts.c.member_id, member_counts.c.counted_from, member_counts.c.counted)
-        by_counts = {(m, c): n for m, c, n in self.rows(booked) if n}
-        mine = {k: n for k, n in by_seats.items() if k[0] in self.members}
-        assert mine == {k: n for k, n in by_counts.items() if k[0] in self.members}
-
-    def _bump(self, session: Session, live_code_id: int) -> None:
-        bump = sa.update(LiveCode).where(LiveCode.id == live_code_id)
-        session.execute(bump.values(version=LiveCode.version + 1))
+        held = Counter((seat.member_id, seat.counted_from) for seat in self.books.seats() if seat.counted)
+        held.update(self.erased)
+        mine = {key: number for key, number in held.items() if key[0] in self.members}
+        booked = self.books.counts()
+        assert mine == {key: number for key, number in booked.items() if number and key[0] in self.members}

@@ -1,0 +1,372 @@
+"""The ledger on Redis: one script call a claim, one round trip, no SQL where all goes well.
+
+Scripts decide; here their questions are packed and their answers read. Whoever finds a live code missing has it loaded
+from SQL and asks again; a version newer than the one in Redis is published by the very claim that carries it.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from struct import Struct
+from typing import Any
+
+from app.ledger import keys, packing
+from app.ledger.leaving import STUCK_PER_DAY, SUSPECT_AFTER, SUSPECT_WITHIN
+from app.ledger.loading import Loader
+from app.ledger.protocol import (
+    Answer,
+    Assigned,
+    Claim,
+    CountKey,
+    Held,
+    LedgerDown,
+    NoRoom,
+    Returning,
+    Stale,
+    StuckAnswer,
+)
+from app.ledger.scripts import Scripts, bulk, head
+from app.ledger.spool import Spool
+from app.ledger.truth import EVERYWHERE, Truth
+from app.ledger.wire import Servers
+from app.rules.model import Count, Plan, Seat, Turns
+from app.rules.tally import ScanEvent
+
+log = logging.getLogger(__name__)
+
+STALE, ASSIGNED, RETURNING, HELD, NO_ROOM, NOT_LOADED, CHOKED = 0, 1, 2, 3, 4, 5, 6
+TRIES = 4
+PLANS = 4096
+MOVES, COSTS_CHANGE = 1, 2
+
+_ASKED = Struct(">IIBIIIIBIHIIHIId")
+_ASKED_HEAD = b"$%d\r\n" % _ASKED.size
+_COUNT_KEY = Struct(">IIHHI")
+_COUNTED = Struct(">IIII")
+_NOTHING = b"$0\r\n\r\n"
+_CLAIM_ARGUMENTS = 8
+
+
+class RedisLedger:
+    """Safe over threads and across fork."""
+
+    def __init__(self, servers: Servers, truth: Truth, spool: Spool) -> None:
+        self._servers = servers
+        self._truth = truth
+        self._spool = spool
+        self._scripts = Scripts(servers)
+        self._loader = Loader(self._scripts, truth)
+        self._epoch = 0
+        self._homes: dict[int, str] = {}  # of live codes that do not stand in their own bucket
+        self._plans: dict[tuple[int, int], tuple[Plan, bytes]] = {}
+
+    def close(self) -> None:
+        self._servers.close()
+        self._truth.close()
+
+    # -- what a scan needs -------------------------------------------------------------------------------------------
+
+    def epoch(self) -> int:
+        if not self._epoch:
+            self._epoch = self._loader.begin()
+        return self._epoch
+
+    def claim(self, claim: Claim) -> Answer:
+        plan, scope = claim.plan, claim.scope
+        bucket = keys.bucket_of(scope)
+        message = self._message(claim, bucket)
+        for _ in range(TRIES):
+            answer = self._scripts.send("claim", bucket, message)
+            kind = answer[0]
+            if kind in (ASSIGNED, RETURNING):
+                return self._taken(claim, answer)
+            if kind == HELD:
+                return Held(self._seat_of(answer[1], scope))
+            if kind == NO_ROOM:
+                return NoRoom(full=answer[1] == 1)
+            if kind == STALE:
+                return Stale(answer[1])
+            if kind == CHOKED:
+                raise LedgerDown("the stream of events is full: nobody drains it")
+            standing = self._loader.ensure(plan.live_code_id)
+            if standing is None:
+                return Stale(None)
+            if keys.bucket_of(standing.home) != bucket:
+                self._homes[plan.live_code_id] = standing.home
+                return Stale(standing.version)
+        raise LedgerDown(f"live code {plan.live_code_id} cannot be loaded")
+
+    def record(self, event: ScanEvent, version: int | None) -> Stale | None:
+        """An event that needs no check is kept in the spool while Redis does not answer."""
+        if version is None:
+            bucket = keys.bucket_of(keys.own_scope(event.live_code_id))
+            try:
+                if self._scripts.run("record", bucket, b"", b"", event.encode().encode())[0] != CHOKED:
+                    return None
+            except LedgerDown as down:
+                log.debug("to the spool: %s", down)
+            self._spool_event(event)
+            return None
+        for _ in range(TRIES):
+            bucket = keys.bucket_of(self._home(event.live_code_id))
+            words = (b"%d" % event.live_code_id, b"%d" % version, event.encode().encode())
+            answer = self._scripts.run("record", bucket, *words)
+            if answer[0] == STALE:
+                return Stale(answer[1])
+            if answer[0] == CHOKED:
+                raise LedgerDown("the stream of events is full: nobody drains it")
+            if answer[0] != NOT_LOADED:
+                return None
+            if self._find(event.live_code_id) is None:
+                return Stale(None)
+        raise LedgerDown(f"live code {event.live_code_id} cannot be loaded")
+
+    def version(self, live_code_id: int) -> int | None:
+        for _ in range(TRIES):
+            bucket = keys.bucket_of(self._home(live_code_id))
+            found = self._scripts.command(bucket, b"HGET", keys.versions(bucket).encode(), b"%d" % live_code_id)
+            if found is not None and found.isdigit():
+                return int(found)
+            if self._find(live_code_id) is None:
+                return None
+        raise LedgerDown(f"live code {live_code_id} cannot be loaded")
+
+    def publish(self, live_code_id: int, version: int) -> None:
+        """SQL has committed a newer version."""
+        own = keys.bucket_of(keys.own_scope(live_code_id))
+        for bucket in {own, keys.bucket_of(self._home(live_code_id))}:
+            at = self._scripts.run("publish", bucket, b"%d" % live_code_id, b"%d" % version)
+            if at is None and bucket == own:
+                self._publish_where_it_points(live_code_id, version, own)
+
+    def _publish_where_it_points(self, live_code_id: int, version: int, own: int) -> None:
+        pointer = self._scripts.command(own, b"HGET", keys.versions(own).encode(), b"%d" % live_code_id)
+        if pointer is not None and not pointer.isdigit():
+            self._homes[live_code_id] = pointer.decode()
+            there = keys.bucket_of(self._homes[live_code_id])
+            self._scripts.run("publish", there, b"%d" % live_code_id, b"%d" % version)
+
+    def seat(self, scope: str, visitor: str) -> Seat | None:
+        row, lapsed = self._row(scope, visitor)
+        return row.seat(lapsed) if row is not None and row.member_id else None
+
+    def refused(self, scope: str, visitor: str) -> frozenset[int]:
+        row, _ = self._row(scope, visitor)
+        return frozenset(row.refused) if row is not None else frozenset()
+
+    def press(self, scope: str, visitor: str, event: ScanEvent) -> bool:
+        answer = self._in_scope("press", scope, visitor, event.live_code_id, *_told(event))
+        return answer is not None and answer[0] == 1
+
+    def stuck(self, scope: str, visitor: str, event: ScanEvent, today: date) -> StuckAnswer:
+        within = b"%d" % (SUSPECT_WITHIN // timedelta(milliseconds=1))
+        rest = (b"%d" % packing.day_number(today), b"%d" % STUCK_PER_DAY, within, visitor.encode())
+        answer = self._in_scope("stuck", scope, visitor, event.live_code_id, *_told(event), *rest)
+        if answer is None or answer[0] == 0:
+            return StuckAnswer(False)
+        seat = self._seat_of(answer[1], scope)
+        if answer[0] == 2:
+            return StuckAnswer(False, seat)
+        reports = [
+            (name.decode(), packing.moment(int(float(at))))
+            for name, at in zip(answer[2][::2], answer[2][1::2], strict=True)
+        ]
+        return StuckAnswer(True, seat, self._suspect(seat, event.at, reports))
+
+    def turns(self, tier_key: str) -> Turns:
+        """Whom the turns would reach next, in the rules' words: passes by how far away a member's next turn is."""
+        live_code, _, name = tier_key.partition(":")
+        self.version(int(live_code))
+        bucket = keys.bucket_of(self._home(int(live_code)))
+        where = keys.prefix(bucket).encode() + b"t:" + live_code.encode()
+        state, order = self._scripts.command(bucket, b"HMGET", where, name.encode(), b"o" + name.encode())
+        if state is None or order is None:
+            return Turns()
+        cycle = [number for (number,) in Struct(">I").iter_unpack(order)]
+        last = int.from_bytes(state[16:20], "big")
+        away: dict[int, int] = {}
+        for distance in range(1, len(cycle) + 1):
+            away.setdefault(cycle[(last + distance - 1) % len(cycle)], distance)
+        return Turns({member: distance * cycle.count(member) for member, distance in away.items()})
+
+    # -- counts and people -------------------------------------------------------------------------------------------
+
+    def counts(self, keys_: Sequence[CountKey]) -> Mapping[int, Count]:
+        by_bucket: dict[int, list[CountKey]] = {}
+        for key in keys_:
+            by_bucket.setdefault(keys.bucket_of(self._home(key.live_code_id)), []).append(key)
+        counts: dict[int, Count] = {}
+        again: list[CountKey] = []
+        for bucket, wanted in by_bucket.items():
+            asked = b"".join(
+                _COUNT_KEY.pack(
+                    k.live_code_id, k.member_id, k.generation, k.counted_from, packing.slots_before(k.lapses_before)
+                )
+                for k in wanted
+            )
+            answer = self._scripts.run("counts", bucket, asked)
+            if answer[0] == NOT_LOADED:
+                if self._find(answer[1]) is None:  # gone: it has no counts
+                    wanted = [k for k in wanted if k.live_code_id != answer[1]]
+                again += wanted
+                continue
+            for key, value in zip(wanted, answer[1], strict=True):
+                if value:
+                    counted, day, taken, pressed = _COUNTED.unpack(value)
+                    counts[key.member_id] = Count(counted, pressed, packing.day_of(day), taken)
+        return counts if not again else {**counts, **self.counts(again)}
+
+    def erase(self, visitor: str, live_code_ids: Collection[int] | None = None) -> int:
+        name = packing.visitor_field(visitor)
+        places = [EVERYWHERE] if live_code_ids is None else sorted(live_code_ids)
+        stones = [self._truth.tombstone(visitor, place).encode() for place in places]
+        which = b"" if live_code_ids is None else f" {' '.join(map(str, places))} ".encode()
+        gone = 0
+        for bucket in range(keys.BUCKETS):
+            spread = b"%d" % packing.spread(name)
+            gone += self._scripts.run("erase", bucket, name, spread, visitor.encode(), which, *stones)
+        self._truth.erase(visitor, live_code_ids)
+        return gone
+
+    # -- a claim, step by step ---------------------------------------------------------------------------------------
+
+    def _message(self, claim: Claim, bucket: int) -> bytes:
+        plan, kept, replace = claim.plan, claim.kept, claim.replace
+        at = packing.millis(claim.at)
+        name = packing.visitor_field(claim.visitor)
+        asked = _ASKED.pack(
+            plan.live_code_id,
+            plan.version,
+            at >> 32,
+            at & 0xFFFFFFFF,
+            packing.day_number(claim.today),
+            packing.slots_before(claim.lapses_before),
+            claim.choice_id or 0,
+            MOVES * claim.moves | COSTS_CHANGE * claim.costs_change,
+            replace.member_id if replace else 0,
+            replace.generation if replace else 0,
+            kept.live_code_id if kept else 0,
+            kept.member_id if kept else 0,
+            kept.generation if kept else 0,
+            kept.epoch if kept else 0,
+            packing.spread(name),
+            claim.roll,
+        )
+        stones = (
+            _NOTHING * 2
+            if kept is None
+            else b"".join(
+                bulk(self._truth.tombstone(claim.visitor, place).encode()) for place in (EVERYWHERE, plan.live_code_id)
+            )
+        )
+        return b"".join(
+            (
+                head("claim", bucket, _CLAIM_ARGUMENTS),
+                _ASKED_HEAD,
+                asked,
+                b"\r\n",
+                bulk(claim.scope.encode()),
+                bulk(name),
+                self._packed(plan),
+                bulk(claim.event.encode()[:-1].encode()),
+                stones,
+            )
+        )
+
+    def _packed(self, plan: Plan) -> bytes:
+        """Members and tiers as two arguments, kept as long as the plan is. One that is made anew for each scan, of the
+        same parts, is packed once."""
+        name = (id(plan.keep), id(plan.tiers))
+        found = self._plans.get(name)
+        if found is not None:
+            return found[1]
+        members, places = packing.pack_keep(plan.keep.values())
+        packed = bulk(members) + bulk(packing.pack_tiers(plan.tiers, places))
+        if len(self._plans) >= PLANS:
+            self._plans.clear()
+        self._plans[name] = (plan, packed)  # the plan is held, so that nothing else gets its id
+        return packed
+
+    def _taken(self, claim: Claim, answer: list[Any]) -> Assigned | Returning:
+        kind, value, number, is_reserve, epoch = answer
+        if epoch > self._epoch:
+            self._epoch = epoch
+        seat = self._seat_of(value, claim.scope)
+        if kind == RETURNING:
+            return Returning(seat)
+        if is_reserve:
+            self._promote(seat)
+        return Assigned(seat, claim.plan.tiers[number].rank)
+
+    def _promote(self, seat: Seat) -> None:
+        """Written to SQL after the seat was given; when SQL does not take it, the next claim of it tries again."""
+        try:
+            version = self._truth.promote(seat.live_code_id, seat.member_id)
+            if version is not None:
+                self.publish(seat.live_code_id, version)
+        except LedgerDown as down:
+            log.error("member %d came into play, which SQL does not know yet: %s", seat.member_id, down)
+
+    def _suspect(self, seat: Seat, now: datetime, reports: Sequence[tuple[str, datetime]]) -> int:
+        if len(reports) < SUSPECT_AFTER:
+            return len(reports)
+        try:
+            number, version = self._truth.suspect(seat.live_code_id, seat.member_id, now, reports)
+            if version is not None:
+                self.publish(seat.live_code_id, version)
+        except LedgerDown as down:
+            log.error("member %d lets nobody in, which SQL does not know yet: %s", seat.member_id, down)
+            return len(reports)
+        return number
+
+    # -- where things are --------------------------------------------------------------------------------------------
+
+    def _home(self, live_code_id: int) -> str:
+        return self._homes.get(live_code_id) or keys.own_scope(live_code_id)
+
+    def _find(self, live_code_id: int) -> str | None:
+        """Loads the live code where it is missing, and learns its home; None when it is gone."""
+        standing = self._loader.ensure(live_code_id)
+        if standing is None:
+            return None
+        self._homes.pop(live_code_id, None)
+        if standing.home != keys.own_scope(live_code_id):
+            self._homes[live_code_id] = standing.home
+        return standing.home
+
+    def _row(self, scope: str, visitor: str) -> tuple[packing.Row | None, bool]:
+        answer = self._in_scope("look", scope, visitor, 0)
+        if answer is None or len(answer) < 3:
+            return None, False
+        return packing.read_row(answer[1], keys.live_code_in(scope)), answer[2] == 1
+
+    def _in_scope(self, name: str, scope: str, visitor: str, live_code_id: int, *rest: bytes) -> list[Any] | None:
+        """Runs a script on a visitor's row. `live_code_id`: whose scope it is, where the scope does not say."""
+        own = keys.live_code_in(scope)
+        bucket = keys.bucket_of(scope)
+        field = packing.visitor_field(visitor)
+        loaded = b"%d" % own if own else scope.encode()
+        words = (scope.encode(), field, b"%d" % packing.spread(field), loaded, b"%d" % own, *rest)
+        for _ in range(TRIES):
+            answer: list[Any] = self._scripts.run(name, bucket, *words)
+            if answer[0] == CHOKED:
+                raise LedgerDown("the stream of events is full: nobody drains it")
+            if answer[0] != NOT_LOADED:
+                return answer
+            whose = own or live_code_id or self._truth.somebody_in(scope)
+            if not whose or self._find(whose) is None or keys.bucket_of(self._home(whose)) != bucket:
+                return None
+        raise LedgerDown(f"{scope} cannot be loaded")
+
+    def _seat_of(self, value: bytes, scope: str) -> Seat:
+        return packing.read_row(value, keys.live_code_in(scope)).seat()
+
+    def _spool_event(self, event: ScanEvent) -> None:
+        try:
+            self._spool.append(event.encode())
+        except OSError as error:
+            raise LedgerDown(f"neither Redis nor the spool takes it: {error.strerror}") from error
+
+
+def _told(event: ScanEvent) -> Iterable[bytes]:
+    return b"%d" % packing.millis(event.at), event.encode()[:-1].encode()

@@ -1,0 +1,322 @@
+"""Held connections to Redis: one server, a Cluster, or whoever Sentinels say is the master.
+
+Decides how a command reaches the server that has its keys, and how long an outage may cost: one caller in a while finds
+out whether the server is back, everybody else is refused at once. Raw sockets and hiredis' parser, because redis-py's
+`evalsha` costs 33 µs of CPU and this 6. Safe over threads (a connection a thread and server) and across fork.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from threading import get_ident
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import hiredis
+from redis.crc import key_slot
+
+from app.ledger.protocol import LedgerDown
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 0.5
+ANSWER_SECONDS = 1.0
+PROBE_SECONDS = 0.2  # what the one who asks whether the server is back may wait
+PAUSE_SECONDS = 0.5  # so long nobody asks
+REDIRECTS = 5
+MOVED_AWAY = ("READONLY", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "TRYAGAIN")
+
+Address = tuple[str, int]
+Command = Sequence[bytes]
+
+
+class Refused(Exception):
+    """Redis's own error answer, such as NOSCRIPT or OOM."""
+
+
+def encode(command: Command) -> bytes:
+    parts = [b"*%d\r\n" % len(command)]
+    for word in command:
+        parts.append(b"$%d\r\n%b\r\n" % (len(word), word))
+    return b"".join(parts)
+
+
+class Wire:
+    """One connection. Every failure is an OSError."""
+
+    def __init__(self, address: Address | str, login: Sequence[Command], context: ssl.SSLContext | None) -> None:
+        self.pid = os.getpid()
+        if isinstance(address, str):
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(CONNECT_SECONDS)
+            self._socket.connect(address)
+        else:
+            self._socket = socket.create_connection(address, CONNECT_SECONDS)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if context is not None:
+                self._socket = context.wrap_socket(self._socket, server_hostname=address[0])
+        self._timeout = CONNECT_SECONDS
+        self._reader = hiredis.Reader()
+        try:
+            for command in login:
+                answer = self.ask(encode(command))
+                if isinstance(answer, hiredis.ReplyError):
+                    raise OSError(f"login refused: {answer}")
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, data: bytes, timeout: float = ANSWER_SECONDS) -> Any:
+        """The answer to one encoded command."""
+        if timeout != self._timeout:
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
+        self._socket.sendall(data)
+        return self.answer()
+
+    def send(self, data: bytes) -> None:
+        self._socket.settimeout(30)
+        self._timeout = 30
+        self._socket.sendall(data)
+
+    def answer(self) -> Any:
+        reader = self._reader
+        answer = reader.gets()
+        while answer is False:
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionError("the server closed the connection")
+            reader.feed(data)
+            answer = reader.gets()
+        return answer
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+
+class Servers:
+    """Where the keys are. `url`: redis://, rediss://, unix:// (a Cluster is recognised), or redis+sentinel://host,host/name.
+    `ask` and `ask_all` raise LedgerDown when the server does not answer, Refused with its error answers."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        scheme, _, rest = url.partition("://")
+        hosts, slash, path = rest.partition("/")
+        account, _, hosts = hosts.rpartition("@")
+        self._sentinel = scheme == "redis+sentinel"
+        first = urlsplit(f"x://{hosts.split(',')[0]}")
+        self._default_port = 26379 if self._sentinel else 6379
+        self._seeds: list[Address | str] = [self._address(urlsplit(f"x://{host}")) for host in hosts.split(",")]
+        if scheme == "unix":
+            self._seeds = [f"/{path.partition('?')[0]}"]
+        parts = [part for part in path.partition("?")[0].split("/") if part] if scheme != "unix" else []
+        self._master = parts.pop(0) if self._sentinel and parts else "mymaster"
+        self._login = _login(account, parts[0] if parts else "0")
+        self._context = ssl.create_default_context() if scheme == "rediss" else None
+        self._held: dict[tuple[int, Any], Wire] = {}
+        self._slots: list[tuple[int, int, Address]] = []
+        self._where: dict[int, Address | str] = {}  # by slot
+        self._is_cluster: bool | None = None
+        self._lock = threading.Lock()
+        self._down: dict[Any, float] = {}  # servers that did not answer, and until when nobody asks them
+        _ = first, slash
+
+    def _address(self, host: SplitResult) -> Address:
+        return (host.hostname or "127.0.0.1", host.port or self._default_port)
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def ask(self, slot: int, data: bytes) -> Any:
+        """The answer of the server that has this slot."""
+        for _ in range(REDIRECTS):
+            address = self._where.get(slot) or self._locate(slot)
+            answer = self._exchange(address, data)
+            if not isinstance(answer, hiredis.ReplyError):
+                return answer
+            self._redirected(slot, address, str(answer))
+            word = str(answer).split(" ", 2)
+            if word[0] == "ASK":
+                return self._ask_there(word[2], data)
+        raise LedgerDown("the cluster sends us in circles")
+
+    def ask_all(self, slot: int, commands: Sequence[bytes]) -> list[Any]:
+        """Answers to several commands, sent at once; for loads and the pipeline, so waited for longer."""
+        for _ in range(REDIRECTS):
+            address = self._where.get(slot) or self._locate(slot)
+            try:
+                wire = self._wire(address)
+                wire.send(b"".join(commands))
+                answers = [wire.answer() for _ in commands]
+            except OSError as error:
+                raise self._lost(address, error) from error
+            wrong = next((str(a) for a in answers if isinstance(a, hiredis.ReplyError)), None)
+            if wrong is None:
+                return answers
+            self._redirected(slot, address, wrong)
+        raise LedgerDown("the cluster sends us in circles")
+
+    def _exchange(self, address: Address | str, data: bytes) -> Any:
+        held = self._held.get((get_ident(), address))
+        if held is None or held.pid != os.getpid() or address in self._down:
+            return self._probe(address, data)
+        try:
+            return held.ask(data)
+        except OSError as error:
+            # A connection the server closed while idle says nothing about the server: once, on a new one. A time-out
+            # is not tried again, since the command may have been done.
+            if isinstance(error, TimeoutError):
+                raise self._lost(address, error) from error
+            self._forget(address)
+            return self._probe(address, data)
+
+    def _probe(self, address: Address | str, data: bytes) -> Any:
+        """On a new connection; where the server was down, only one caller at a time gets as far as asking it."""
+        until = self._down.get(address)
+        if until is not None:
+            with self._lock:
+                if time.monotonic() < self._down.get(address, 0.0):
+                    raise LedgerDown(f"{_told(address)} did not answer a moment ago")
+                self._down[address] = time.monotonic() + PAUSE_SECONDS
+        try:
+            wire = self._wire(address)
+            answer = wire.ask(data, ANSWER_SECONDS if until is None else PROBE_SECONDS)
+        except OSError as error:
+            raise self._lost(address, error) from error
+        if until is not None:
+            self._down.pop(address, None)
+        return answer
+
+    def _ask_there(self, where: str, data: bytes) -> Any:
+        host, _, port = where.rpartition(":")
+        address = (host, int(port))
+        try:
+            wire = self._wire(address)
+            wire.ask(encode([b"ASKING"]))
+            answer = wire.ask(data)
+        except OSError as error:
+            raise self._lost(address, error) from error
+        if isinstance(answer, hiredis.ReplyError):
+            raise Refused(str(answer))
+        return answer
+
+    def _redirected(self, slot: int, address: Address | str, error: str) -> None:
+        """Learns from a redirection; raises for every other error."""
+        word = error.split(" ", 2)
+        if word[0] == "MOVED":
+            self._slots, self._where = [], {}
+            host, _, port = word[2].rpartition(":")
+            self._where[slot] = (host or str(address[0]), int(port))
+        elif word[0] in MOVED_AWAY:
+            raise self._lost(address, OSError(error))
+        elif word[0] != "ASK":
+            raise Refused(error)
+
+    def _lost(self, address: Any, error: Exception) -> LedgerDown:
+        self._forget(address)
+        self._down[address] = time.monotonic() + PAUSE_SECONDS
+        self._slots, self._where = [], {}
+        return LedgerDown(f"{_told(address)}: {type(error).__name__}: {error}"[:300])
+
+    # -- which server --------------------------------------------------------------------------------------------------
+
+    def _locate(self, slot: int) -> Address | str:
+        if self._sentinel:
+            address: Address | str = self._current_master()
+        else:
+            if self._is_cluster is None:
+                self._is_cluster = self._asked_if_cluster()
+            address = self._cluster_address(slot) if self._is_cluster else self._seeds[0]
+        self._where[slot] = address
+        return address
+
+    def _asked_if_cluster(self) -> bool:
+        for seed in self._seeds:
+            with contextlib.suppress(LedgerDown):
+                info = self._exchange(seed, encode([b"INFO", b"cluster"]))
+                if isinstance(info, bytes):
+                    return b"cluster_enabled:1" in info
+        raise LedgerDown("no Redis answers")
+
+    def _cluster_address(self, slot: int) -> Address:
+        if not self._slots:
+            self._slots = self._read_slots()
+        for first, last, address in self._slots:
+            if first <= slot <= last:
+                return address
+        self._slots = []
+        raise LedgerDown("a slot of the cluster has no server")
+
+    def _read_slots(self) -> list[tuple[int, int, Address]]:
+        for seed in [*self._seeds, *{address for _, address in self._held}]:
+            with contextlib.suppress(LedgerDown):
+                answer = self._exchange(seed, encode([b"CLUSTER", b"SLOTS"]))
+                if isinstance(answer, list):
+                    return [(a, b, (node[0].decode() or str(seed[0]), int(node[1]))) for a, b, node, *_ in answer]
+        raise LedgerDown("no server of the cluster answers")
+
+    def _current_master(self) -> Address:
+        for seed in self._seeds:
+            try:
+                wire = Wire(seed, (), self._context)
+                try:
+                    found = wire.ask(encode([b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._master.encode()]))
+                finally:
+                    wire.close()
+            except OSError:
+                continue
+            if isinstance(found, list):
+                return (found[0].decode(), int(found[1]))
+        raise LedgerDown("no Sentinel knows the master")
+
+    # -- connections ---------------------------------------------------------------------------------------------------
+
+    def _wire(self, address: Any) -> Wire:
+        held = self._held.get((get_ident(), address))
+        if held is None or held.pid != os.getpid():
+            self._sweep()
+            held = self._held[(get_ident(), address)] = Wire(address, self._login, self._context)
+        return held
+
+    def _forget(self, address: Any) -> None:
+        held = self._held.pop((get_ident(), address), None)
+        if held is not None:
+            held.close()
+
+    def _sweep(self) -> None:
+        """Closes what threads that have ended, or the process before a fork, left behind."""
+        running = {thread.ident for thread in threading.enumerate()}
+        for key, wire in list(self._held.items()):
+            if key[0] not in running or wire.pid != os.getpid():
+                self._held.pop(key, None)
+                wire.close()
+
+    def close(self) -> None:
+        for key in list(self._held):
+            wire = self._held.pop(key, None)
+            if wire is not None:
+                wire.close()
+
+
+def slot_of(key: str) -> int:
+    return int(key_slot(key.encode()))
+
+
+def _login(account: str, database: str) -> list[Command]:
+    commands: list[Command] = []
+    if account:
+        name, _, password = account.partition(":")
+        words = [unquote(word).encode() for word in (name, password) if word]
+        commands.append([b"AUTH", *words])
+    if database != "0":
+        commands.append([b"SELECT", database.encode()])
+    return commands
+
+
+def _told(address: Any) -> str:
+    return address if isinstance(address, str) else f"{address[0]}:{address[1]}"
