@@ -32,11 +32,10 @@ from app.codes.shell import (
     refuse,
     to,
 )
-from app.codes.upload_pages import Pick, picks_of
+from app.codes.upload_pages import Pick, bytes_of, picks_of
 from app.codes.versions import Bound
 from app.db import db
 from app.outside.files import StoreFull
-from app.outside.images import MAX_BYTES
 from app.rules.kinds import KINDS
 from app.web.toast import say
 
@@ -168,7 +167,7 @@ def _chosen(row: Member) -> Bound | Checked:
     file = request.files.get("image")
     if file is None or not file.filename:
         return Checked(why=gettext("Choose a picture of the new code first."))
-    data = file.stream.read(MAX_BYTES + 1)
+    data = bytes_of(file)
     db.session.rollback()  # reading takes its time, and nobody shall wait for our transaction meanwhile
     try:
         read = uploads.bind_picture(desk().shelves, data)

@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import render_template, request
 from flask_babel import gettext, ngettext
+from werkzeug.datastructures import FileStorage
 
 from app.codes import forms, members, panel_forms, uploads, versions, wording
 from app.codes.cards import Card, card_of
@@ -98,12 +99,20 @@ def _verdicts(live_code: LiveCode) -> Iterator[Verdict]:
     for number, file in enumerate(files):
         name = (file.filename or "")[-80:]
         if number >= MOST_FILES:
+            file.close()
             yield Verdict(name, why=gettext("At most %(most)s files at once. Send this one again.", most=MOST_FILES))
             continue
-        yield _of_picture(live_code_id, name, file.stream.read(MAX_BYTES + 1))
+        yield _of_picture(live_code_id, name, bytes_of(file))
     link = request.form.get("target_url", "").strip()
     if link:
         yield _bind(live_code_id, link[:100], lambda: uploads.bind_link(desk().shelves, link), lambda index: None)
+
+
+def bytes_of(file: FileStorage) -> bytes:
+    """The picture, one byte more than we accept at most; what was kept of it on the disk is given back."""
+    with file.stream as stream:
+        data: bytes = stream.read(MAX_BYTES + 1)
+    return data
 
 
 def _of_picture(live_code_id: int, name: str, data: bytes) -> Verdict:

@@ -157,9 +157,11 @@ class Browser:
 
     def send(self, path: str, *pictures: tuple[str, bytes], status: int = 200, **fields: Any) -> TestResponse:
         """A form with pictures in it, as a browser without scripts sends it."""
-        files = [(io.BytesIO(data), name) for name, data in pictures]
-        form = fields | {"image": files}
-        return self._open("POST", path, status, data=form, content_type="multipart/form-data")
+        form = MultiDict(fields)
+        for name, data in pictures:
+            form.add("image", FileStorage(io.BytesIO(data), filename=name, name="image"))
+        boundary, body = encode_multipart(form)
+        return self._open("POST", path, status, data=body, content_type=f'multipart/form-data; boundary="{boundary}"')
 
     def follow(self, response: TestResponse) -> str:
         """The page a form leads to."""

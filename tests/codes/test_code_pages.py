@@ -1,0 +1,142 @@
+"""The permanent code to print, trial scans, the page's texts and the history, as the panel shows them."""
+
+import io
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask import Flask
+from PIL import Image
+from sqlalchemy.orm import Session
+
+from app.accounts.models import User
+from app.codes.models import LiveCode
+from app.db import writing
+from app.outside import qr_write
+from app.outside.qr_read import payloads
+from tests import make
+from tests.codes.conftest import Browser, fresh
+
+
+def says(png: bytes) -> list[bytes]:
+    with Image.open(io.BytesIO(png)) as picture:
+        return payloads(picture)
+
+
+def url_of(app: Flask, live_code: LiveCode, more: str = "") -> str:
+    return f"{app.config['HUOZI'].public_url}/s/{live_code.slug}{more}"
+
+
+def test_png_says_the_short_link(panel: Browser, app: Flask, live_code: LiveCode) -> None:
+    answer = panel.client.get(f"/codes/{live_code.id}/qr.png")
+    assert answer.content_type == "image/png"
+    assert says(answer.data) == [url_of(app, live_code).encode()]
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_file_to_print_is_marked_as_a_test_on_a_test_address(
+    panel: Browser, app: Flask, live_code: LiveCode, form: str
+) -> None:
+    answer = panel.client.get(f"/codes/{live_code.id}/qr.{form}?download=1")
+    url = url_of(app, live_code)
+    {"png": qr_write.prove_png, "svg": qr_write.prove_svg, "pdf": qr_write.prove_pdf}[form](answer.data, url)
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition.startswith("attachment") and "TEST-live-code" in disposition and live_code.slug in disposition
+    if form == "svg":
+        assert qr_write.TEST_LINE in answer.text and "微信扫一扫" in answer.text and live_code.title in answer.text
+
+
+def test_file_on_a_real_address_is_no_test(
+    make_app: Callable[..., Flask], session: Session, owner: User, live_code: LiveCode
+) -> None:
+    app = make_app(public_url="https://go.example.com")
+    panel = Browser(app, session, owner)
+    answer = panel.client.get(f"/codes/{live_code.id}/qr.svg?download=1")
+    assert "TEST-" not in answer.headers["Content-Disposition"] and qr_write.TEST_LINE not in answer.text
+    qr_write.prove_svg(answer.data, f"https://go.example.com/s/{live_code.slug}")
+    page = panel.get(f"/codes/{live_code.id}/print")
+    assert "cannot be changed once it is printed" in page and "go.example.com" in page and "do not print" not in page
+
+
+def test_page_warns_before_a_test_code_is_printed(panel: Browser, live_code: LiveCode) -> None:
+    page = panel.get(f"/codes/{live_code.id}/print")
+    assert "Test code: do not print" in page and "测试码 勿印刷" in page
+
+
+def test_code_for_a_place_carries_its_name(panel: Browser, app: Flask, live_code: LiveCode) -> None:
+    answer = panel.client.get(f"/codes/{live_code.id}/qr.png?p=door-1&download=1")
+    assert says(answer.data) == [url_of(app, live_code, "?p=door-1").encode()]
+    assert "door-1" in answer.headers["Content-Disposition"]
+    assert "qr.svg?p=door-1" in panel.get(f"/codes/{live_code.id}/print?p=door-1")
+
+
+@pytest.mark.parametrize("place", ["a b", "<x>", "a" * 61, "../x"])
+def test_place_that_cannot_be_one_is_refused(panel: Browser, live_code: LiveCode, place: str) -> None:
+    query = {"p": place}
+    panel.get(f"/codes/{live_code.id}/qr.png", 404, query_string=query)
+    assert "field-error" in panel.get(f"/codes/{live_code.id}/print", query_string=query)
+
+
+def test_file_of_another_form_is_not_there(panel: Browser, live_code: LiveCode) -> None:
+    panel.get(f"/codes/{live_code.id}/qr.exe", status=404)
+
+
+def test_trial_is_a_code_and_a_link_for_half_an_hour(panel: Browser, app: Flask, live_code: LiveCode) -> None:
+    page = panel.get(f"/codes/{live_code.id}/trial")
+    link = re.findall(r'href="(/s/[^"]+)"', page)[0]
+    token = parse_qs(urlsplit(link).query)["t"][0]
+    image = panel.client.get(f"/codes/{live_code.id}/trial-{token}.svg")
+    qr_write.prove_svg(image.data, url_of(app, live_code, f"?t={token}"))
+    scanned = app.test_client().get(link, headers={"Accept": "application/json"})
+    assert scanned.status_code == 200 and scanned.json is not None
+
+
+def test_trial_code_of_a_made_up_token_is_not_drawn(panel: Browser, live_code: LiveCode) -> None:
+    panel.get(f"/codes/{live_code.id}/trial-made-up.svg", status=404)
+
+
+def page_form(panel: Browser, live_code: LiveCode, status: int = 303, **changes: str) -> str:
+    page = panel.get(f"/codes/{live_code.id}/page")
+    version = re.findall(r'name="version" value="(\d+)"', page)[0]
+    fields = {"version": version, "name": "fair", "title": "Fair", "notice": "", "colour": "#22577e"} | changes
+    return panel.post(f"/codes/{live_code.id}/page", status=status, **fields).text
+
+
+def test_texts_and_colour_of_the_page_are_saved(panel: Browser, session: Session, live_code: LiveCode) -> None:
+    page_form(panel, live_code, title="Spring fair", notice="two\nlines", colour="#07c160", own_colour="1")
+    row = fresh(session).get_one(LiveCode, live_code.id)
+    assert (row.name, row.title, row.notice, row.colour) == ("fair", "Spring fair", "two\nlines", "#07C160")
+    page_form(panel, live_code, title="")
+    row = fresh(session).get_one(LiveCode, live_code.id)
+    assert (row.title, row.colour) == ("fair", None)
+
+
+def test_wrong_text_is_told_and_kept(panel: Browser, session: Session, live_code: LiveCode) -> None:
+    page = page_form(panel, live_code, 422, name="", title="typed by me")
+    assert "This is needed." in page and "typed by me" in page
+    assert "At most 500 characters." in page_form(panel, live_code, 422, notice="x" * 501)
+
+
+def test_page_preview_is_a_trial_of_the_page(panel: Browser, live_code: LiveCode) -> None:
+    page = panel.get(f"/codes/{live_code.id}/page")
+    assert re.search(rf'<iframe src="/s/{live_code.slug}\?t=[\w-]+"', page)
+
+
+def test_history_tells_who_changed_what(panel: Browser, session: Session, owner: User, live_code: LiveCode) -> None:
+    panel.post(f"/codes/{live_code.id}/members", status=200, target_url=make.group_url())
+    page_form(panel, live_code, name="spring fair")
+    page = panel.get(f"/codes/{live_code.id}/history")
+    assert "Code added" in page and "WeChat group 1" in page and owner.email in page
+    assert "<del>" in page and "spring fair" in page
+
+
+def test_history_of_nothing_says_so(panel: Browser, live_code: LiveCode) -> None:
+    assert "Nothing has been changed yet" in panel.get(f"/codes/{live_code.id}/history")
+
+
+def test_history_leaves_out_other_live_codes(panel: Browser, session: Session, owner: User) -> None:
+    with writing(session):
+        one, two = (make.live_code_row(session, owner).id for _ in range(2))
+    panel.post(f"/codes/{one}/state", state="paused")
+    assert "Nothing has been changed yet" in panel.get(f"/codes/{two}/history")
