@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app import demo
+from app import demo, seed  # noqa: F401  (it hangs its commands on the group of `demo`)
 from app.accounts import commands as accounts
 from app.codes import commands as codes
 from app.pipeline import commands as pipeline

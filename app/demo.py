@@ -53,7 +53,7 @@ def register(app: Flask) -> None:
 @click.option("--owner", help="E-mail of the user who gets it (default: the first administrator).")
 def load(if_empty: bool, owner: str | None) -> None:
     """Make three live codes with members, in every state there is."""
-    user = _owner(db.session, owner)
+    user = owner_of(db.session, owner)
     if user is None:
         raise click.ClickException("There is no such user. Make one first: flask --app wsgi user create …")
     if if_empty and _has_any(db.session):
@@ -70,7 +70,7 @@ def load(if_empty: bool, owner: str | None) -> None:
             click.echo(f"demo: {live_code.title}  {desk.short_url(live_code.slug)}")
 
 
-def _owner(session: Session, email: str | None) -> User | None:
+def owner_of(session: Session, email: str | None) -> User | None:
     query = sa.select(User).where(User.is_active).order_by(User.role != "admin", User.id)
     if email is not None:
         query = query.where(User.email == email.strip().lower())
