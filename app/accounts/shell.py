@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from flask import Flask, Response, current_app, make_response, redirect, request, url_for
+from flask import Flask, Response, current_app, g, make_response, redirect, request, url_for
 from flask_babel import format_datetime, format_timedelta, lazy_gettext
 from markupsafe import Markup
 from werkzeug.security import safe_join
@@ -98,6 +98,13 @@ def with_arguments(**changes: Any) -> str:
 
 def icon(name: str, label: str = "") -> Markup:
     """An icon of the sprite. Without a label it is decoration, and the text beside it says what it means."""
+    drawn: dict[tuple[str, str], Markup] = g.setdefault("icons", {})  # a grid of 200 members draws 2,000
+    if (name, label) not in drawn:
+        drawn[name, label] = _draw_icon(name, label)
+    return drawn[name, label]
+
+
+def _draw_icon(name: str, label: str) -> Markup:
     voice = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
     source = asset("vendor/icons.svg")
     return Markup('<svg class="icon" {}><use href="{}#{}"/></svg>').format(voice, source, name)
