@@ -38,6 +38,7 @@ ONE_ROOM = {
     "geoip2": "outside",
     "maxminddb": "outside",
     "apprise": "outside",
+    "cryptography": "outside",
     "requests": "outside",
     "xlsxwriter": "outside",
     "gunicorn": "",
