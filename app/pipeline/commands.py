@@ -1,8 +1,6 @@
 """`flask --app wsgi pipeline …`: drain in the foreground, see what waits, look at what could not be read."""
 
 import json
-import signal
-import threading
 from collections.abc import Callable
 
 import click
@@ -10,6 +8,7 @@ import sqlalchemy as sa
 from flask.cli import AppGroup
 
 from app.db import db, writing
+from app.outside.signals import told_to_stop
 from app.pipeline.drain import Drainer
 from app.pipeline.fold import retry_dead
 from app.pipeline.models import dead_events
@@ -27,10 +26,7 @@ def group(make_drainer: Callable[[], Drainer]) -> AppGroup:
         if once:
             click.echo(f"{drainer.run_until_empty()} entries folded")
             return
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        drainer.run(stop)
+        drainer.run(told_to_stop())
 
     @commands.command("status")
     def status() -> None:
