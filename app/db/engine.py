@@ -16,9 +16,12 @@ def make_engine(url: str, **options: Any) -> Engine:
 
 
 def engine_options(url: str) -> dict[str, Any]:
+    # A statement that fails is written into logs and onto terminals; password hashes and visitors' keys are not.
+    common: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}}
-    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "connect_args": {"connect_timeout": 5}}
+        return {**common, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}}
+    pool = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+    return {**common, **pool, "connect_args": {"connect_timeout": 5}}
 
 
 @event.listens_for(Engine, "connect")
