@@ -19,6 +19,8 @@ from app.codes import (  # noqa: F401
     forms,
     member_pages,
     panel_forms,
+    places_pages,
+    print_pages,
     rules_pages,
     store,
     swap_pages,

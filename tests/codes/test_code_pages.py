@@ -11,7 +11,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
-from app.codes.models import LiveCode
+from app.codes.models import LiveCode, Placement
 from app.db import writing
 from app.outside import qr_write
 from app.outside.qr_read import payloads
@@ -71,11 +71,19 @@ def test_code_for_a_place_carries_its_name(panel: Browser, app: Flask, live_code
     assert "qr.svg?p=door-1" in panel.get(f"/codes/{live_code.id}/print?p=door-1")
 
 
-@pytest.mark.parametrize("place", ["a b", "<x>", "a" * 61, "../x"])
+@pytest.mark.parametrize("place", ["a b", "<x>", "a" * 33, "../x"])
 def test_place_that_cannot_be_one_is_refused(panel: Browser, live_code: LiveCode, place: str) -> None:
-    query = {"p": place}
-    panel.get(f"/codes/{live_code.id}/qr.png", 404, query_string=query)
-    assert "field-error" in panel.get(f"/codes/{live_code.id}/print", query_string=query)
+    panel.get(f"/codes/{live_code.id}/qr.png", 404, query_string={"p": place})
+    assert "../x" not in panel.get(f"/codes/{live_code.id}/print", query_string={"p": place})
+
+
+def test_each_place_has_a_code_of_its_own(panel: Browser, session: Session, owner: User) -> None:
+    with writing(session):
+        live_code = make.live_code_row(session, owner)
+        session.add(Placement(live_code_id=live_code.id, key="door", name="Shop door", region="CN/CN-GD/440100"))
+        session.add(Placement(live_code_id=live_code.id, key="gone", name="Gone", archived=True))
+    page = panel.get(f"/codes/{live_code.id}/print?p=door")
+    assert "Shop door" in page and "Guangzhou" in page and "qr.svg?p=door" in page and "Gone" not in page
 
 
 def test_file_of_another_form_is_not_there(panel: Browser, live_code: LiveCode) -> None:
