@@ -121,7 +121,7 @@ def archive_choice(choice_id: int) -> Answer:
 def restore_choice(choice_id: int) -> Answer:
     """Undoes the archiving: the choice is asked again, and the codes that went with it are as they were."""
     pairs = (pair.partition(":") for pair in request.form.get("states", "")[:4000].split(","))
-    states = {int(key): state for key, _, state in pairs if key.isdigit() and len(key) < 10}
+    states = {int(key): state for key, _, state in pairs if key.isdecimal() and len(key) < 10}
     result = changed(lambda: choices.restore_choice(db.session, asker(), choice_id, states))
     if isinstance(result, Refused):
         refuse(result)

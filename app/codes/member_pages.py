@@ -128,7 +128,7 @@ def _under(refused: Refused) -> dict[str, list[str]]:
 
 def _revision() -> int:
     typed = request.form.get("revision", "")
-    return int(typed) if typed.isdigit() and len(typed) < 10 else 0
+    return int(typed) if typed.isdecimal() and len(typed) < 10 else 0
 
 
 def _stored(row: Member) -> dict[str, Any]:
@@ -316,7 +316,7 @@ def _woven(live_code_id: int, mine: Sequence[int]) -> list[int]:
 def order(live_code_id: int) -> Answer:
     """The order somebody dragged them into."""
     found(live_code_id)
-    ids = [int(text) for text in request.form.getlist("ids")[:400] if text.isdigit() and len(text) < 10]
+    ids = [int(text) for text in request.form.getlist("ids")[:400] if text.isdecimal() and len(text) < 10]
     known = {row.id for row in members.members_of(db.session, live_code_id)}
     mine = [member_id for member_id in dict.fromkeys(ids) if member_id in known]
     result = changed(lambda: members.reorder(db.session, asker(), live_code_id, _woven(live_code_id, mine)))
@@ -397,7 +397,7 @@ def headcount(member_id: int) -> Answer:
 
 
 def _number(typed: str) -> Any:
-    return int(typed) if typed.strip().isdigit() and len(typed) < 10 else typed
+    return int(typed) if typed.strip().isdecimal() and len(typed) < 10 else typed
 
 
 @blueprint.route("/codes/<int:live_code_id>/headcounts", methods=["GET", "POST"])

@@ -81,7 +81,7 @@ def windows_of_form(form: Posted) -> list[dict[str, Any]]:
     numbers = sorted({int(found[1]) for name in form if (found := _WINDOW.fullmatch(name))})
     rows = []
     for number in numbers[: MOST_WINDOWS + 1]:
-        days = [int(day) for day in form.getlist(f"window-{number}-days") if day.isdigit() and len(day) == 1]
+        days = [int(day) for day in form.getlist(f"window-{number}-days") if day.isdecimal() and len(day) == 1]
         begins, ends = (form.get(f"window-{number}-{end}", "").strip() for end in ("from", "to"))
         # <input type="time"> cannot say 24:00, so midnight as an end is the end of the day.
         if days or begins or ends:

@@ -1,6 +1,7 @@
 """The rules of one live code: what each means, what will happen as they stand, and a simulator to try them with."""
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,9 +18,10 @@ from app.codes.shell import Answer, asker, blueprint, desk, found, now
 from app.codes.snapshot import read_snapshot
 from app.db import db
 from app.ledger import LedgerDown
-from app.rules import regions
+from app.rules import coordinates, regions
 from app.rules.model import ClosedPolicy, Contact, Member, Mode, RegionPolicy, Snapshot
 from app.rules.regions import Place
+from app.rules.targeting import Position
 from app.web.fields import Moment
 from app.web.i18n import language
 
@@ -63,6 +65,7 @@ class Simulated:
     """What a new visitor would meet, and every member's yes or no."""
 
     place: str
+    known_by: str
     outcome: str
     member: Member | None
     member_name: str
@@ -176,9 +179,9 @@ def _simulated(live_code_id: int) -> tuple[dict[str, str], Simulated | None, dic
     asked = {name: request.args.get(name, "").strip()[:60] for name in ("from", "at", "choice_id")}
     if not request.args.get("simulate"):
         return asked, None, {}
-    place = _place(asked["from"])
-    if place is None:
-        return asked, None, {"from": [gettext("There is no such place. A city, a province, or a network address.")]}
+    where = _where(asked["from"])
+    if isinstance(where, str):
+        return asked, None, {"from": [where]}
     raw = {"at": Moment.from_text(asked["at"], desk().zone)} if asked["at"] else {}
     values, errors = panel_forms.load(forms.SimulateForm(), raw)
     if errors:
@@ -187,31 +190,39 @@ def _simulated(live_code_id: int) -> tuple[dict[str, str], Simulated | None, dic
     db.session.rollback()  # the ledger may have to write before it can count
     if snapshot is None:
         return asked, None, {}
-    choice_id = int(asked["choice_id"]) if asked["choice_id"].isdigit() and len(asked["choice_id"]) < 10 else None
+    choice_id = int(asked["choice_id"]) if asked["choice_id"].isdecimal() and len(asked["choice_id"]) < 10 else None
     if snapshot.choice(choice_id) is None:
         choice_id = None
     try:
-        return asked, _answer(snapshot, choice_id, place, values.get("at") or now()), {}
+        return asked, _answer(snapshot, choice_id, where, values.get("at") or now()), {}
     except LedgerDown:
         return asked, None, {"from": [gettext("The seats cannot be counted right now. Try again in a moment.")]}
 
 
-def _place(text: str) -> Place | None:
+def _where(text: str) -> tuple[Place, Position | None] | str:
+    """Where somebody stands, by what was typed: a place, a network address or a position; or what is wrong with it."""
     if not text:
-        return Place.UNKNOWN
+        return Place.UNKNOWN, None
+    if (typed := _POSITION.fullmatch(text)) is not None:
+        position = float(typed[1]), float(typed[2])
+        if coordinates.looks_swapped(*position) or not coordinates.is_position(*position):
+            return str(gettext("Latitude comes first, such as 23.13, 113.26."))
+        return Place(regions.nearest_city(*position), "position"), position
     try:
-        return desk().place_of(str(ipaddress.ip_address(text.strip("[]"))))
+        return desk().place_of(str(ipaddress.ip_address(text.strip("[]")))), None
     except ValueError:
-        pass
-    key = regions.normalise(text)
+        key = panel_forms.place_typed(text, language())
     if key is None:
-        best = regions.search(text, language(), 1)
-        key = best[0].key if best else None
-    return None if key is None else Place(key, "given")
+        return str(gettext("There is no such place. A city, a province, a position or a network address."))
+    return Place(key, "given"), None
 
 
-def _answer(snapshot: Snapshot, choice_id: int | None, place: Place, at: datetime) -> Simulated:
-    simulation = simulator.simulate(desk().ledger, snapshot, choice_id=choice_id, place=place, at=at)
+_POSITION = re.compile(r"(-?\d{1,3}(?:\.\d{1,12})?)\s*[,，]\s*(-?\d{1,3}(?:\.\d{1,12})?)", re.ASCII)
+
+
+def _answer(snapshot: Snapshot, choice_id: int | None, where: tuple[Place, Position | None], at: datetime) -> Simulated:
+    place, position = where
+    simulation = simulator.simulate(desk().ledger, snapshot, choice_id=choice_id, place=place, at=at, position=position)
     labels = simulator.labels(db.session, snapshot.id)
     decision = simulation.decision
     member = decision.member
@@ -221,6 +232,7 @@ def _answer(snapshot: Snapshot, choice_id: int | None, place: Place, at: datetim
 
     return Simulated(
         place=regions.name(place.region, language(), full=True) if place.region else "",
+        known_by=str(wording.SOURCES.get(place.source, "")) if place.region else "",
         outcome=str(wording.OUTCOMES.get(decision.outcome.value, decision.outcome.value)),
         member=member,
         member_name=called(member.id) if member is not None else "",

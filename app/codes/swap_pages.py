@@ -211,7 +211,7 @@ def _values(at: datetime) -> tuple[dict[str, Any], dict[str, list[str]]]:
     }
     headcount = form.get("headcount", "").strip()
     if headcount:
-        more["headcount"] = int(headcount) if headcount.isdigit() and len(headcount) < 10 else headcount
+        more["headcount"] = int(headcount) if headcount.isdecimal() and len(headcount) < 10 else headcount
     values, errors = panel_forms.load(forms.SwapForm(), more)
     if not errors and forms.in_the_past(values, "expires_at", at):
         errors = {"expires_at": [str(forms.PAST)]}
@@ -224,7 +224,7 @@ def swapped(member_id: int) -> Answer:
     row = found_member(member_id)
     known = {version.number: version for version in versions.versions_of(db.session, member_id)}
     typed = request.args.get("before", "")
-    before = known.get(int(typed)) if typed.isdigit() and len(typed) < 10 else None
+    before = known.get(int(typed)) if typed.isdecimal() and len(typed) < 10 else None
     if before is None or before.number == row.current_version:
         return to("codes.member", member_id=member_id)
     card = card_of(db.session, desk().ledger, row.live_code, row, now())
@@ -270,7 +270,7 @@ def rollback(member_id: int) -> Answer:
 
 
 def _whole(typed: str) -> Any:
-    return int(typed) if typed.isdigit() and len(typed) < 10 else typed
+    return int(typed) if typed.isdecimal() and len(typed) < 10 else typed
 
 
 @blueprint.get("/swaps")
@@ -278,7 +278,7 @@ def queue() -> Answer:
     """All codes that are due, one after the other; `after`: the one that was skipped."""
     due = list(dict.fromkeys(need.member_id for need in needed() if need.why in SWAPPED and need.member_id))
     typed = request.args.get("after", "")
-    skipped = due.index(int(typed)) + 1 if typed.isdigit() and len(typed) < 10 and int(typed) in due else 0
+    skipped = due.index(int(typed)) + 1 if typed.isdecimal() and len(typed) < 10 and int(typed) in due else 0
     for number, member_id in enumerate(due[skipped:], skipped + 1):
         row = members.find_member(db.session, asker(), member_id)
         if row is not None:

@@ -194,7 +194,7 @@ def _values() -> dict[str, Any]:
     if not choice_id:
         # Without a choice nobody could reach it in a grouped live code, unless it is the fallback of all.
         return {"is_fallback": True} if "choice_id" in request.form else {}
-    return {"choice_id": int(choice_id) if choice_id.isdigit() and len(choice_id) < 10 else choice_id}
+    return {"choice_id": int(choice_id) if choice_id.isdecimal() and len(choice_id) < 10 else choice_id}
 
 
 def _good(member: Member, name: str) -> Verdict:
@@ -220,7 +220,7 @@ def _warnings(card: Card) -> list[str]:
 def save_details(live_code_id: int) -> Answer:
     """Names, headcounts and days typed beside the verdicts, all in one go."""
     found(live_code_id)
-    ids = [int(text) for text in request.form.getlist("id")[:200] if text.isdigit() and len(text) < 10]
+    ids = [int(text) for text in request.form.getlist("id")[:200] if text.isdecimal() and len(text) < 10]
     at = now()
     refused = changed(lambda: _save_all(live_code_id, ids, at))
     if refused:
@@ -261,5 +261,7 @@ def _headcount(member_id: int) -> tuple[int | None, bool]:
     typed = request.form.get(f"headcount-{member_id}", "").strip()
     if not typed:
         return None, False
-    values, errors = panel_forms.load(forms.HeadcountForm(), {"count": int(typed) if typed.isdigit() else typed})
+    values, errors = panel_forms.load(
+        forms.HeadcountForm(), {"count": int(typed) if typed.isdecimal() and len(typed) < 10 else typed}
+    )
     return values.get("count"), bool(errors)
