@@ -4,6 +4,7 @@ import logging
 
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.orm import Session
 
 # Every table there is, so that migrations know of those, too, that no page below asks for.
 import app.accounts.models
@@ -21,6 +22,7 @@ from app.codes import api as codes_api
 from app.codes import pages as codes_pages
 from app.codes import today_pages
 from app.codes import wording as codes_wording
+from app.codes.changes import bumped
 from app.codes.desk import DESK
 from app.codes.figures import FIGURES
 from app.db import db
@@ -59,12 +61,24 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters["int"] = IdConverter
     _configure(app, settings)
     _prepare_storage(app, settings)
-    _prepare_web(app, settings)
     house = app.extensions["huozi"] = wiring.build(settings)
+    _publish_changes(app, house)
+    _prepare_web(app, settings, house)
     _register_features(app, settings, house)
     cli.register(app)
     app.wsgi_app = house.door(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _publish_changes(app: Flask, house: wiring.House) -> None:
+    """Versions a request has raised reach the ledger before the editor's request ends."""
+
+    def publish(session: Session) -> None:
+        house.publish(bumped(session))
+
+    with app.app_context():
+        sa.event.listen(db.sessionmaker, "after_commit", publish)
+        sa.event.listen(db.sessionmaker, "after_rollback", bumped)
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -87,7 +101,7 @@ def _prepare_storage(app: Flask, settings: Settings) -> None:
     migrations.init_app(app)
 
 
-def _prepare_web(app: Flask, settings: Settings) -> None:
+def _prepare_web(app: Flask, settings: Settings, house: wiring.House) -> None:
     logs.init_app(app)
     security_headers.init_app(app, https=settings.is_https)
     i18n.init_app(app, settings.language, settings.timezone, guard.user_language)
@@ -105,7 +119,7 @@ def _prepare_web(app: Flask, settings: Settings) -> None:
         with db.engine.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
 
-    app.register_blueprint(health.blueprint({"sql": sql}, version()))
+    app.register_blueprint(health.blueprint({"sql": sql, **house.stores()}, version()))
 
 
 def _register_features(app: Flask, settings: Settings, house: wiring.House) -> None:

@@ -5,6 +5,7 @@ from flask import Flask
 from app import demo, seed  # noqa: F401  (it hangs its commands on the group of `demo`)
 from app.accounts import commands as accounts
 from app.codes import commands as codes
+from app.ledger import commands as ledger
 from app.pipeline import commands as pipeline
 
 
@@ -14,3 +15,4 @@ def register(app: Flask) -> None:
     codes.register(app)
     demo.register(app)
     app.cli.add_command(pipeline.group(lambda: app.extensions["huozi"].drainer))
+    app.cli.add_command(ledger.group(lambda: app.extensions["huozi"].rebuild))

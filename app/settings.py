@@ -10,7 +10,7 @@ import os
 import secrets
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
@@ -25,6 +25,7 @@ Environment = Literal["development", "production"]
 # Every variable we read; the ones that may be given as NAME_FILE because they hold a secret.
 NAMES = (
     "HUOZI_ADMIN_EMAIL",
+    "HUOZI_ALERT_NETWORKS",
     "HUOZI_BIND",
     "HUOZI_DATABASE_URL",
     "HUOZI_DATA_DIR",
@@ -32,6 +33,7 @@ NAMES = (
     "HUOZI_GEOIP_DB",
     "HUOZI_GEOIP_FILL_DB",
     "HUOZI_LANGUAGE",
+    "HUOZI_METRICS_TOKEN",
     "HUOZI_PUBLIC_URL",
     "HUOZI_REDIS_URL",
     "HUOZI_SECRET_KEY",
@@ -41,7 +43,7 @@ NAMES = (
     "HUOZI_WORKERS",
     "PORT",
 )
-SECRETS = ("HUOZI_DATABASE_URL", "HUOZI_REDIS_URL", "HUOZI_SECRET_KEY")
+SECRETS = ("HUOZI_DATABASE_URL", "HUOZI_METRICS_TOKEN", "HUOZI_REDIS_URL", "HUOZI_SECRET_KEY")
 
 
 class SettingsError(Exception):
@@ -66,6 +68,8 @@ class Settings:
     timezone: str
     language: str
     admin_email: str  # the first administrator, made where there is none
+    alert_networks: tuple[Network, ...] = ()  # not public, and yet messages may be sent there
+    metrics_token: str = field(default="", repr=False)  # "" = /metrics answers this very machine alone
     unknown_names: tuple[str, ...] = ()  # HUOZI_* nobody reads: most likely misspelt
 
     @property
@@ -103,7 +107,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         database_url=_database_url(read, data_dir),
         redis_url=_redis_url(read),
         public_url=_public_url(read, env, port),
-        trusted_proxies=_networks(read),
+        trusted_proxies=_networks(read, "HUOZI_TRUSTED_PROXIES"),
+        alert_networks=_networks(read, "HUOZI_ALERT_NETWORKS"),
+        metrics_token=read.text("HUOZI_METRICS_TOKEN"),
         geoip_db=read.path("HUOZI_GEOIP_DB"),
         geoip_fill_db=read.path("HUOZI_GEOIP_FILL_DB"),
         timezone=_timezone(read),
@@ -222,8 +228,13 @@ def _database_url(read: _Reader, data_dir: Path) -> str:
 def _redis_url(read: _Reader) -> str:
     url = read.text("HUOZI_REDIS_URL")
     scheme, separator, rest = url.partition("://")
-    if url and not (separator and rest and scheme in ("redis", "rediss", "unix") and _split(url)):
-        raise SettingsError("HUOZI_REDIS_URL must look like redis://host:6379/0 (or rediss://, unix://), or be empty")
+    hosts, _, _ = rest.partition("/")
+    known = scheme in ("redis", "rediss", "unix", "redis+sentinel")
+    if url and not (separator and rest and known and all(_split(f"x://{host}") for host in hosts.split(","))):
+        raise SettingsError(
+            "HUOZI_REDIS_URL must look like redis://host:6379/0 (or rediss://, unix://, several hosts of a Cluster "
+            "separated by commas, redis+sentinel://host:26379,host:26379/master), or be empty"
+        )
     return url
 
 
@@ -265,14 +276,14 @@ def _is_local(host: str) -> bool:
         return "." not in host or last in ("localhost", "local", "lan", "internal", "test", "example", "invalid")
 
 
-def _networks(read: _Reader) -> tuple[Network, ...]:
+def _networks(read: _Reader, name: str) -> tuple[Network, ...]:
     found = []
-    for text in read.text("HUOZI_TRUSTED_PROXIES").replace(",", " ").split():
+    for text in read.text(name).replace(",", " ").split():
         try:
             found.append(ipaddress.ip_network(text))
         except ValueError:
             raise SettingsError(
-                f"HUOZI_TRUSTED_PROXIES must list networks such as 10.0.0.0/8, separated by commas; {text!r} is none"
+                f"{name} must list networks such as 10.0.0.0/8, separated by commas; {text!r} is none"
             ) from None
     return tuple(found)
 

@@ -3,7 +3,8 @@
 Everything here is made before the server forks its workers and opens no connection until a worker asks for one.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,9 +17,13 @@ from app.codes.snapshot import Snapshots
 from app.codes.uploads import Shelves
 from app.db import make_engine
 from app.db.held import WriteTurn
-from app.ledger import Ledger
+from app.ledger import Ledger, LedgerDown
+from app.ledger.redis import RedisLedger
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
+from app.ledger.streams import Streams
+from app.ledger.truth import Truth
+from app.ledger.wire import Servers
 from app.outside.files import FileStore
 from app.outside.geo import BUNDLED, Geo
 from app.people.absorb import absorb
@@ -28,12 +33,15 @@ from app.pipeline import history
 from app.pipeline.background import Background
 from app.pipeline.drain import Drainer
 from app.pipeline.fold import Audience
+from app.pipeline.stream_source import StreamSource
 from app.scan.decide import Decider
 from app.scan.page import Pages
 from app.scan.views import ScanDoor
 from app.scan.visitor import COOKIE, Visitors
 from app.settings import Settings
 from app.stats import rollup
+
+log = logging.getLogger(__name__)
 
 WSGI = Callable[[Any, Any], Any]
 
@@ -65,6 +73,24 @@ class House:
             return app(environ, start_response)
 
         return serve
+
+    @property
+    def rebuild(self) -> Callable[[], int] | None:
+        """Begins Redis again from SQL; None without Redis."""
+        ledger, drain = self.ledger, self.drainer.run_until_empty
+        return (lambda: ledger.rebuild(drain)) if isinstance(ledger, RedisLedger) else None
+
+    def stores(self) -> dict[str, Callable[[], object]]:
+        """What /readyz asks beside SQL: each raises when its store does not answer."""
+        return {"redis": self.ledger.ping} if isinstance(self.ledger, RedisLedger) else {}
+
+    def publish(self, versions: Mapping[int, int]) -> None:
+        """Versions that were just committed. Redis that does not answer is told by the pipeline later."""
+        for live_code_id, version in versions.items():
+            try:
+                self.ledger.publish(live_code_id, version)
+            except LedgerDown as down:
+                log.error("version %d of live code %d is not published yet: %s", version, live_code_id, down)
 
     def close(self) -> None:
         """Gives back threads and connections; for tests and commands."""
@@ -130,10 +156,18 @@ def build(settings: Settings) -> House:
     snapshots = Snapshots(engine, settings.zone)
     spool = settings.data_dir / "spool"
     turn = WriteTurn(settings.data_dir / "ledger.lock") if engine.dialect.name == "sqlite" else None
-    ledger = SqlLedger(engine, Spool(spool), secret, turn)
+    ledger: Ledger
+    streams: StreamSource | None = None
+    ticks: list[Callable[[], object]] = []
+    if settings.redis_url:
+        servers, truth = Servers(settings.redis_url), Truth(engine, secret, turn)
+        ledger = in_redis = RedisLedger(servers, truth, Spool(spool))
+        streams, ticks = StreamSource(Streams(servers), truth), [in_redis.reconcile]
+    else:
+        ledger = SqlLedger(engine, Spool(spool), secret, turn)
     eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget))
     audience = Audience(eraser.screen, (absorb, partial(rollup.add, zone=settings.zone)))
-    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,), turn)
+    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,), turn, streams, ticks)
     return House(
         settings=settings,
         engine=engine,

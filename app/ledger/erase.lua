@@ -17,7 +17,6 @@ for _, scope in ipairs(call('SMEMBERS', P .. 'n')) do
       end
       for i = 7, #s.more, 4 do call('ZREM', P .. 'k:' .. unpack('>I4', s.more, i), ARGV[3]) end
       call('HDEL', key, ARGV[1])
-      tell('', scope, ARGV[1], '')
       number = number + 1
     end
   end

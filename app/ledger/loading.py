@@ -16,6 +16,7 @@ from app.ledger.truth import Standing, Truth
 
 WAIT_SECONDS = 3.0
 LOCK_MILLISECONDS = 60_000
+CLOSED_MILLISECONDS = 600_000
 
 
 class LoadingElsewhere(LedgerDown):
@@ -40,7 +41,7 @@ class Loader:
                 if there is not None:
                     return Standing(there, standing.home)
                 token = secrets.token_hex(8).encode()
-                if self._lock(standing.home, token):
+                if not self._is_closed(standing.home) and self._lock(standing.home, token):
                     self._load(live_code_id, standing, token)
                 elif time.monotonic() > deadline:
                     raise LoadingElsewhere(f"live code {live_code_id} is being loaded")
@@ -64,6 +65,14 @@ class Loader:
                 epoch = self._scripts.command(bucket, b"HGET", key, b"e")
             newest = max(newest, int(epoch))
         return newest
+
+    def close(self, bucket: int) -> None:
+        """Nobody claims or loads here until the key of versions is gone: by hand, or by itself if we are killed."""
+        self._scripts.run("close", bucket, b"%d" % CLOSED_MILLISECONDS)
+
+    def _is_closed(self, home: str) -> bool:
+        bucket = keys.bucket_of(home)
+        return self._scripts.command(bucket, b"HGET", keys.versions(bucket).encode(), b"closed") is not None
 
     def _there(self, live_code_id: int, home: str) -> int | None:
         bucket = keys.bucket_of(home)

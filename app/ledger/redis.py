@@ -5,7 +5,8 @@ from SQL and asks again; a version newer than the one in Redis is published by t
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from struct import Struct
 from typing import Any
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 STALE, ASSIGNED, RETURNING, HELD, NO_ROOM, NOT_LOADED, CHOKED = 0, 1, 2, 3, 4, 5, 6
 TRIES = 4
 PLANS = 4096
+RECONCILE_SECONDS = 1.0
 MOVES, COSTS_CHANGE = 1, 2
 
 _ASKED = Struct(">IIBIIIIBIHIIHIId")
@@ -57,6 +59,7 @@ class RedisLedger:
         self._scripts = Scripts(servers)
         self._loader = Loader(self._scripts, truth)
         self._epoch = 0
+        self._reconcile_at = 0.0
         self._homes: dict[int, str] = {}  # of live codes that do not stand in their own bucket
         self._plans: dict[tuple[int, int], tuple[Plan, bytes]] = {}
 
@@ -138,6 +141,56 @@ class RedisLedger:
             at = self._scripts.run("publish", bucket, b"%d" % live_code_id, b"%d" % version)
             if at is None and bucket == own:
                 self._publish_where_it_points(live_code_id, version, own)
+
+    def reconcile(self) -> None:
+        """Compares every version with SQL's, as often as it costs little: an editor's process may have ended between
+        its commit and `publish`, and SQL may have been set back to a backup."""
+        begun = time.monotonic()
+        if begun < self._reconcile_at:
+            return
+        by_bucket: dict[int, list[tuple[int, int]]] = {}
+        for live_code_id, standing in self._truth.versions():
+            by_bucket.setdefault(keys.bucket_of(standing.home), []).append((live_code_id, standing.version))
+        for bucket, known in by_bucket.items():
+            for start in range(0, len(known), 500):
+                part = known[start : start + 500]
+                names = [b"%d" % live_code_id for live_code_id, _ in part]
+                there = self._scripts.command(bucket, b"HMGET", keys.versions(bucket).encode(), *names)
+                for (live_code_id, version), found in zip(part, there, strict=True):
+                    if found is not None and found.isdigit() and int(found) != version:
+                        self._correct(live_code_id, bucket)
+        self._reconcile_at = time.monotonic() + max(RECONCILE_SECONDS, 20 * (time.monotonic() - begun))
+
+    def _correct(self, live_code_id: int, bucket: int) -> None:
+        """Read in this order, a version that is above SQL's was never committed there."""
+        name = b"%d" % live_code_id
+        there = self._scripts.command(bucket, b"HGET", keys.versions(bucket).encode(), name)
+        standing = self._truth.standing(live_code_id)
+        if standing is None or there is None or not there.isdigit():
+            return
+        if int(there) > standing.version:
+            log.warning("live code %d goes back from version %s to %d", live_code_id, there.decode(), standing.version)
+            self._scripts.command(bucket, b"HSET", keys.versions(bucket).encode(), name, b"%d" % standing.version)
+        else:
+            self._scripts.run("publish", bucket, name, b"%d" % standing.version)
+
+    def rebuild(self, drain: Callable[[], object]) -> int:
+        """Begins Redis again from SQL, after `drain` has taken every event out of it; how many live codes."""
+        for bucket in range(keys.BUCKETS):
+            self._loader.close(bucket)
+        drain()
+        for bucket in range(keys.BUCKETS):
+            self._scripts.command(bucket, b"DEL", keys.versions(bucket).encode())
+        self._epoch = self._loader.begin()
+        number = 0
+        for live_code_id, _ in self._truth.versions():
+            self._loader.ensure(live_code_id)
+            number += 1
+        return number
+
+    def ping(self) -> None:
+        """Raises LedgerDown when Redis does not answer."""
+        self._scripts.command(0, b"EXISTS", keys.versions(0).encode())
 
     def _publish_where_it_points(self, live_code_id: int, version: int, own: int) -> None:
         pointer = self._scripts.command(own, b"HGET", keys.versions(own).encode(), b"%d" % live_code_id)

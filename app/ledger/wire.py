@@ -107,10 +107,9 @@ class Servers:
     def __init__(self, url: str) -> None:
         self._url = url
         scheme, _, rest = url.partition("://")
-        hosts, slash, path = rest.partition("/")
+        hosts, _, path = rest.partition("/")
         account, _, hosts = hosts.rpartition("@")
         self._sentinel = scheme == "redis+sentinel"
-        first = urlsplit(f"x://{hosts.split(',')[0]}")
         self._default_port = 26379 if self._sentinel else 6379
         self._seeds: list[Address | str] = [self._address(urlsplit(f"x://{host}")) for host in hosts.split(",")]
         if scheme == "unix":
@@ -125,7 +124,6 @@ class Servers:
         self._is_cluster: bool | None = None
         self._lock = threading.Lock()
         self._down: dict[Any, float] = {}  # servers that did not answer, and until when nobody asks them
-        _ = first, slash
 
     def _address(self, host: SplitResult) -> Address:
         return (host.hostname or "127.0.0.1", host.port or self._default_port)
@@ -160,6 +158,18 @@ class Servers:
                 return answers
             self._redirected(slot, address, wrong)
         raise LedgerDown("the cluster sends us in circles")
+
+    def ask_each(self, commands: Sequence[tuple[int, bytes]]) -> list[Any]:
+        """`ask_all` of commands for several slots, in their order: one exchange with each server."""
+        by_server: dict[Address | str, list[int]] = {}
+        for place, (slot, _) in enumerate(commands):
+            by_server.setdefault(self._where.get(slot) or self._locate(slot), []).append(place)
+        answers: list[Any] = [None] * len(commands)
+        for places in by_server.values():
+            got = self.ask_all(commands[places[0]][0], [commands[place][1] for place in places])
+            for place, answer in zip(places, got, strict=True):
+                answers[place] = answer
+        return answers
 
     def _exchange(self, address: Address | str, data: bytes) -> Any:
         held = self._held.get((get_ident(), address))

@@ -17,10 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from app.db.upsert import insert
+from app.ledger import LedgerDown
 from app.ledger.spool import is_abandoned, retire, spool_files, whole_lines
 from app.ledger.tables import outbox, spool_marks
 from app.pipeline.fold import Audience, fold_entries, set_aside
 from app.pipeline.lines import Dead, Entry
+from app.pipeline.stream_source import StreamSource
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ Chore = Callable[[Connection], object]
 
 class Drainer:
     """One loop over the sources. `chores` are run once an hour, each in a transaction of its own. `turn`: the queue of
-    SQLite's writers (`db.held.WriteTurn`), so that folding waits for claims and claims for folding, first come."""
+    SQLite's writers (`db.held.WriteTurn`), so that folding waits for claims and claims for folding, first come.
+    `streams`: the third source, with Redis. `ticks` are called every round while Redis answers."""
 
     def __init__(
         self,
@@ -45,12 +48,17 @@ class Drainer:
         audience: Audience,
         chores: Sequence[Chore] = (),
         turn: AbstractContextManager[object] | None = None,
+        streams: StreamSource | None = None,
+        ticks: Sequence[Callable[[], object]] = (),
     ) -> None:
         self._engine = engine
         self._turn = turn or nullcontext()
         self._spool = spool
         self.audience = audience
         self._chores = chores
+        self._streams = streams
+        self._ticks = ticks
+        self._streams_down = False
         self._batch = BATCH[engine.dialect.name]
         self._chores_due = 0.0
 
@@ -60,7 +68,7 @@ class Drainer:
         taken = self._drain_outbox() if waits else 0
         for file in spool_files(self._spool):
             taken += self._drain_file(file, marks.get(file.name, 0))
-        return taken
+        return taken + self._drain_streams()
 
     def run_until_empty(self) -> int:
         taken = 0
@@ -92,7 +100,12 @@ class Drainer:
         with self._engine.connect() as connection:
             rows = connection.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0
             marks = {row[0]: row[1] for row in connection.execute(_MARKS)}
-        return rows + sum(_count_lines(file, marks.get(file.name, 0)) for file in spool_files(self._spool))
+        spooled = sum(_count_lines(file, marks.get(file.name, 0)) for file in spool_files(self._spool))
+        return rows + spooled + (self._streams.streams.waiting() if self._streams is not None else 0)
+
+    def lag_seconds(self) -> float:
+        """How long the oldest event in Redis has been waiting; 0 without Redis."""
+        return self._streams.streams.lag_seconds() if self._streams is not None else 0.0
 
     def _look(self) -> tuple[bool, dict[str, int]]:
         """Whether the outbox holds anything, and how far each spool file is folded. Reading first costs an idle
@@ -109,6 +122,22 @@ class Drainer:
             rows = sorted((int(row[0]), str(row[1])) for row in connection.execute(taken))
             fold_entries(connection, [Entry(f"outbox:{number}", body) for number, body in rows], self.audience)
         return len(rows)
+
+    def _drain_streams(self) -> int:
+        """What Redis has. Where it does not answer, the other sources go on."""
+        if self._streams is None:
+            return 0
+        try:
+            taken = self._streams.drain(self._writing, self.audience, self._batch)
+            for tick in self._ticks:
+                tick()
+        except LedgerDown as down:
+            if not self._streams_down:
+                log.error("scan events wait in Redis: %s", down)
+            self._streams_down = True
+            return 0
+        self._streams_down = False
+        return taken
 
     def _drain_file(self, file: Path, folded_to: int) -> int:
         """One batch of a spool file. A half-written last line waits for its rest; when the writer is gone there will be
