@@ -587,6 +587,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_choices_live_code_id"), ["live_code_id"], unique=False)
 
     op.create_table(
+        "live_code_shares",
+        sa.Column("live_code_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("level", sa.String(length=10), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("level IN ('view', 'edit')", name=op.f("ck_live_code_shares_level")),
+        sa.ForeignKeyConstraint(
+            ["live_code_id"], ["live_codes.id"], name=op.f("fk_live_code_shares_live_code_id_live_codes")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_live_code_shares_user_id_users")),
+        sa.PrimaryKeyConstraint("live_code_id", "user_id", name=op.f("pk_live_code_shares")),
+    )
+    with op.batch_alter_table("live_code_shares", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_live_code_shares_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "placements",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("live_code_id", sa.Integer(), nullable=False),
@@ -749,6 +765,10 @@ def downgrade() -> None:
 
     op.drop_table("visitor_live_codes")
     op.drop_table("placements")
+    with op.batch_alter_table("live_code_shares", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_live_code_shares_user_id"))
+
+    op.drop_table("live_code_shares")
     with op.batch_alter_table("choices", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_choices_live_code_id"))
 

@@ -12,7 +12,7 @@ from flask import Response
 from flask_babel import gettext
 
 from app.accounts.guard import current_user
-from app.codes import choices_api, forms, members_api, placements_api, print_api, store  # noqa: F401
+from app.codes import choices_api, forms, members_api, placements_api, print_api, shares_api, store  # noqa: F401
 from app.codes.cards import count_key
 from app.codes.schemas import (
     LiveCodeAnswer,

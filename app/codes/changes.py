@@ -14,13 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.codes.models import Choice, LiveCode, Member
+from app.codes.models import Choice, LiveCode, LiveCodeShare, Member
 from app.db.audit import Actor
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, and how far they see: their own live codes, or everybody's where `owner_id` is None."""
+    """Who asks, and how far they see: their own live codes and those shared with them, or everybody's where `owner_id`
+    is None."""
 
     actor: Actor
     owner_id: int | None
@@ -49,14 +50,27 @@ ARCHIVED = Refused("archived")
 
 def visible(asker: Asker) -> sa.ColumnElement[bool]:
     """The condition on `LiveCode` every query of this feature carries; another marketer's rows are not found."""
-    return sa.true() if asker.owner_id is None else LiveCode.owner_id == asker.owner_id
+    return LiveCode.id.in_(seen_by(asker.owner_id)) if asker.owner_id is not None else sa.true()
+
+
+def changeable(asker: Asker) -> sa.ColumnElement[bool]:
+    """The same for whoever wants to change something: of what is shared with them, what they may edit."""
+    return LiveCode.id.in_(seen_by(asker.owner_id, level="edit")) if asker.owner_id is not None else sa.true()
+
+
+def seen_by(user_id: int, level: str | None = None) -> sa.CompoundSelect[tuple[int]]:
+    """Ids of a user's own live codes and of those shared with them (at this level, where one is named)."""
+    shared = sa.select(LiveCodeShare.live_code_id).where(LiveCodeShare.user_id == user_id)
+    if level is not None:
+        shared = shared.where(LiveCodeShare.level == level)
+    return sa.union_all(sa.select(LiveCode.id).where(LiveCode.owner_id == user_id), shared)
 
 
 def lock_live_code(session: Session, asker: Asker, live_code_id: int) -> LiveCode | None:
-    """The live code, read anew and locked until the transaction ends; None when there is none this asker may see."""
+    """The live code, read anew and locked until the transaction ends; None when there is none this asker may change."""
     query = (
         sa.select(LiveCode)
-        .where(LiveCode.id == live_code_id, visible(asker))
+        .where(LiveCode.id == live_code_id, changeable(asker))
         .with_for_update()
         .execution_options(populate_existing=True)
     )

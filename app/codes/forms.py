@@ -17,7 +17,7 @@ from app.rules import coordinates, regions
 from app.rules.kinds import MAX_LINK_LENGTH
 from app.rules.model import ChoicePolicy, ClosedPolicy, Mode, RegionPolicy
 from app.rules.slugs import LONGEST_PLACEMENT, is_placement
-from app.web.fields import Flag, Form, Id, Moment, Number, Several, Text, Whole, Word, refused
+from app.web.fields import Flag, Form, Id, Moment, Number, Part, Several, Spelled, Text, Whole, Word, refused
 
 MOST_REGIONS = 400
 MOST_WINDOWS = 50
@@ -31,6 +31,7 @@ REASONS: Mapping[str, Any] = {
     "unknown": _("There is no such one here."),
     "before_start": _("The end must come after the start."),
     "is_fallback": _("A fallback cannot be pinned."),
+    "nobody_to_share_with": _("There is no marketer with this address to share with."),
 }
 PAST = _("This is in the past.")
 
@@ -51,7 +52,7 @@ class Link(Text):
         return link
 
 
-class Region(ma.fields.String):
+class Region(Spelled):
     """A key of the region catalogue, in any spelling of it; comes out as the catalogue's own."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -74,7 +75,7 @@ class PlacementKey(Text):
         return key
 
 
-class TimeOfDay(ma.fields.String):
+class TimeOfDay(Spelled):
     """09:00; the end of a window may be 24:00."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -83,7 +84,7 @@ class TimeOfDay(ma.fields.String):
         return value.strip()
 
 
-class Colour(ma.fields.String):
+class Colour(Spelled):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str) or not _COLOUR.fullmatch(value.strip()):
             raise refused(_("A colour such as #07C160."))
@@ -100,7 +101,7 @@ class LiveCodeForm(Form):
     name = Text(100, blank=False, required=True, metadata={"description": "What the panel calls it."})
     title = Text(100, metadata={"description": "What scanners read; the name unless given."})
     notice = Text(500, lines=True)
-    contact = ma.fields.Nested(ContactForm)
+    contact = Part(ContactForm)
     kind = Word("simple", "grouped")
     mode = Word(*Mode)
     region_policy = Word(*RegionPolicy)
@@ -196,7 +197,7 @@ class MemberFields(Form):
     weight = Whole(1, 100)
     position = Whole(1, 1_000_000)
     regions = Several(Region(), MOST_REGIONS)
-    windows = Several(ma.fields.Nested(WindowForm), MOST_WINDOWS, validate=_check_windows)
+    windows = Several(Part(WindowForm), MOST_WINDOWS, validate=_check_windows)
     latitude = Number(-90, 90, allow_none=True)
     longitude = Number(-180, 180, allow_none=True)
     coordinates = Word(*coordinates.System, metadata={"description": "Which system the position is written in."})

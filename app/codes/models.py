@@ -14,6 +14,8 @@ from app.db import Base, UtcDateTime, utc_now_column
 from app.rules.kinds import KINDS
 from app.rules.model import ChoicePolicy, ClosedPolicy, LiveCodeState, MemberState, Mode, RegionPolicy
 
+SHARE_LEVELS = ("view", "edit")
+
 
 def _one_of(column: str, values: Any) -> sa.CheckConstraint:
     quoted = ", ".join(f"'{value}'" for value in values)
@@ -68,6 +70,18 @@ class LiveCode(Base):
 
     choices: Mapped[list["Choice"]] = relationship(back_populates="live_code", order_by="(Choice.position, Choice.id)")
     members: Mapped[list["Member"]] = relationship(back_populates="live_code", order_by="(Member.position, Member.id)")
+
+
+class LiveCodeShare(Base):
+    """A colleague who sees somebody else's live code, and may change it where `level` says "edit"."""
+
+    __tablename__ = "live_code_shares"
+    __table_args__ = (_one_of("level", SHARE_LEVELS),)
+
+    live_code_id: Mapped[int] = mapped_column(sa.ForeignKey("live_codes.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), primary_key=True, index=True)
+    level: Mapped[str] = mapped_column(sa.String(10))
+    created_at: Mapped[datetime] = utc_now_column()
 
 
 class Choice(Base):

@@ -22,6 +22,7 @@ from app.codes import (  # noqa: F401
     places_pages,
     print_pages,
     rules_pages,
+    share_pages,
     store,
     swap_pages,
     upload_pages,

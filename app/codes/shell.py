@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.accounts.guard import actor, current_user, protect_pages, safe_next
-from app.codes import members, panel_forms, store, wording
+from app.codes import members, panel_forms, shares, store, wording
 from app.codes.changes import Asker, Refused
 from app.codes.desk import DESK, Desk
 from app.codes.figures import FIGURES, Figures
@@ -59,6 +59,8 @@ def found(live_code_id: int) -> LiveCode:
     live_code = store.find_live_code(db.session, asker(), live_code_id)
     if live_code is None:
         abort(404)
+    # What is only shared for looking offers no button that would be refused.
+    g.may_change = shares.may_change(db.session, asker(), live_code_id)
     return live_code
 
 
@@ -66,6 +68,7 @@ def found_member(member_id: int) -> Member:
     member = members.find_member(db.session, asker(), member_id)
     if member is None:
         abort(404)
+    g.may_change = shares.may_change(db.session, asker(), member.live_code_id)
     return member
 
 
@@ -125,7 +128,7 @@ def words() -> dict[str, Any]:
         "local_input": lambda moment: panel_forms.local_input(moment, zone),
         "host": desk().public_url.partition("://")[2],
         "is_test_address": desk().is_test,
-        "can_write": current_user.can_write,
+        "can_write": current_user.can_write and g.get("may_change", True),
     }
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.codes.changes import ARCHIVED, NOT_FOUND, STALE, Asker, Refused, assign, bump, facts, lock_live_code, visible
+from app.codes.changes import seen_by as seen_by  # asked by statistics and visitors, too
 from app.codes.choices import CHOICE_FIELDS, choices_of
 from app.codes.models import Choice, LiveCode, Member
 from app.db.audit import record

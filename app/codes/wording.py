@@ -403,6 +403,8 @@ ACTIONS: Mapping[str, Any] = {
     "live_code.changed": lazy_gettext("Changed"),
     "live_code.archived": lazy_gettext("Archived"),
     "live_code.restored": lazy_gettext("Restored"),
+    "live_code.shared": lazy_gettext("Shared"),
+    "live_code.unshared": lazy_gettext("No longer shared"),
     "live_code.pinned": lazy_gettext("Pinned"),
     "live_code.unpinned": lazy_gettext("Pin released"),
     "member.created": lazy_gettext("Code added"),
@@ -424,6 +426,8 @@ ACTIONS: Mapping[str, Any] = {
     "placement.restored": lazy_gettext("Placement restored"),
 }
 FIELDS: Mapping[str, Any] = {
+    "colleague": lazy_gettext("Colleague"),
+    "level": lazy_gettext("May"),
     "name": lazy_gettext("Name in the panel"),
     "title": lazy_gettext("Title"),
     "notice": lazy_gettext("A word to scanners"),

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.codes.store import seen_by
 from app.db.upsert import Insert, insert_rows
 from app.people.absorb import tag_ids_of
 from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
@@ -225,7 +226,7 @@ def _places(column: Any, owner_id: int | None, live_code_id: int | None) -> list
 def _is_own(column: Any, owner_id: int | None) -> sa.ColumnElement[bool]:
     if owner_id is None:
         return sa.true()
-    own: sa.ColumnElement[bool] = column.in_(sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.owner_id == owner_id))
+    own: sa.ColumnElement[bool] = column.in_(seen_by(owner_id))
     return own
 
 

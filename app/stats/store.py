@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.codes.store import seen_by
 from app.stats.models import COUNTS, DAY_ROLLUPS, NO_ID, NO_TEXT, ROLLUPS, rollup_total, rollup_total_day
 
 BY = ("hour", "day", *ROLLUPS)
@@ -94,17 +95,17 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 
 
 def is_own(column: Any, owner_id: int | None) -> sa.ColumnElement[bool]:
-    """Of live codes of this owner, or of anybody's (None)."""
+    """Of live codes this user sees (their own and those shared with them), or of anybody's (None)."""
     if owner_id is None:
         return sa.true()
-    own: sa.ColumnElement[bool] = column.in_(sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.owner_id == owner_id))
+    own: sa.ColumnElement[bool] = column.in_(seen_by(owner_id))
     return own
 
 
 def may_see(session: Session, live_code_id: int, owner_id: int | None) -> bool:
     """Is there such a live code, and is it this owner's (None: anybody's)?"""
     query = sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.id == live_code_id)
-    return session.scalar(query if owner_id is None else query.where(_LIVE_CODES.c.owner_id == owner_id)) is not None
+    return session.scalar(query.where(is_own(_LIVE_CODES.c.id, owner_id))) is not None
 
 
 def report(session: Session, live_code_id: int, period: Period, by: str, zone: tzinfo) -> Report:
