@@ -28,7 +28,7 @@ from app.codes.trial import TRIAL_LASTS, trial_token
 from app.db import db
 from app.rules import routing
 from app.rules.model import Snapshot
-from app.rules.regions import Place
+from app.rules.regions import Place, nearest_city
 from app.web.fields import PageQuery, Text, Word, page_of
 from app.web.paging import envelope
 
@@ -176,6 +176,8 @@ def _simulated(
 def _place(values: dict[str, Any]) -> Place:
     if values.get("region"):
         return Place(values["region"], "given")
+    if values.get("latitude") is not None and values.get("longitude") is not None:
+        return Place(nearest_city(values["latitude"], values["longitude"]), "position")
     if not values.get("ip"):
         return Place.UNKNOWN
     try:

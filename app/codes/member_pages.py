@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, abort, make_response, render_template, request, url_for
 from flask_babel import gettext, lazy_gettext, ngettext
 
-from app.codes import forms, members, panel_forms, store, uploads, versions, wording
+from app.codes import forms, members, panel_forms, places_pages, store, uploads, versions, wording
 from app.codes.cards import Card, card_of, cards_of, overview
 from app.codes.changes import STALE, Refused
 from app.codes.choices import choices_of
@@ -29,8 +29,7 @@ from app.codes.shell import (
     to,
 )
 from app.db import db
-from app.rules import regions
-from app.web.i18n import language
+from app.rules.coordinates import looks_swapped
 from app.web.toast import say
 
 LABELS: Mapping[str, Any] = {
@@ -54,7 +53,6 @@ PRESETS = {
     "daytime": {"days": [1, 2, 3, 4, 5, 6, 7], "from": "08:00", "to": "22:00"},
 }
 BLANK = {"days": [], "from": "", "to": ""}
-FOUND_AT_MOST = 12
 KEPT_SECONDS = 3600
 
 
@@ -119,6 +117,12 @@ def _save(row: Member, typed: dict[str, Any]) -> Answer:
     if isinstance(result, Refused):
         return _form(found_member(member_id), typed, _under(result), wording.refusal(result)), 422
     say(gettext("Saved. It counts from the next scan."))
+    if (
+        "latitude" in values
+        and values["latitude"] is not None
+        and looks_swapped(values["latitude"], values["longitude"])
+    ):
+        say(gettext("This position looks swapped: latitude comes first. Look at it again."), "warning")
     return to("codes.show", anchor=f"member-{member_id}", live_code_id=live_code_id)
 
 
@@ -178,9 +182,7 @@ def _helped(typed: dict[str, Any], do: str) -> dict[str, Any]:
         typed["windows"] = [*typed["windows"], PRESETS[do]]
     elif do == "add_window":
         typed["windows"] = [*typed["windows"], BLANK]
-    elif do.startswith(panel_forms.GROUP):
-        group = regions.QUICK_GROUPS.get(do.removeprefix(panel_forms.GROUP), ())
-        typed["regions"] = list(dict.fromkeys([*typed["regions"], *group]))
+    typed["regions"] = places_pages.helped(typed["regions"], do)
     return typed
 
 
@@ -196,7 +198,6 @@ def _form(
     live_code, at = row.live_code, now()
     card = card_of(db.session, desk().ledger, live_code, row, at)
     choices = choices_of(db.session, live_code.id)
-    find = request.form.get("find", "").strip() if request.form.get("do") == "find" else ""
     return render_template(
         "codes/member.html",
         live_code=live_code,
@@ -210,32 +211,10 @@ def _form(
         choice_options=[(choice.id, choice.title) for choice in choices],
         chips=[chip for chip in panel_forms.expiry_chips(at, desk().zone) if chip.day],
         windows=typed["windows"] or [BLANK],
-        places=_chips_of(typed["regions"]),
-        find=find,
-        places_found=_search(find) if find else [],
-        quick_groups=[(group, wording.group_name(group, language())) for group in regions.QUICK_GROUPS],
+        **places_pages.picker(typed["regions"]),
         versions=versions.versions_of(db.session, row.id),
         generations=versions.generations_of(db.session, row.id),
     )
-
-
-def _chips_of(keys: Sequence[str]) -> list[tuple[str, str]]:
-    """A part of the country that is chosen whole is one chip."""
-    groups, others = regions.quick_groups_in(keys)
-    whole = [(panel_forms.GROUP + group, wording.group_name(group, language())) for group in groups]
-    return whole + [(key, regions.name(key, language(), full=True)) for key in others]
-
-
-def _search(text: str) -> list[tuple[str, str]]:
-    found = regions.search(text, language(), FOUND_AT_MOST)
-    return [(region.key, regions.name(region.key, language(), full=True)) for region in found]
-
-
-@blueprint.get("/codes/places")
-def places() -> Answer:
-    """Places that answer to what is being typed; a partial of the member's form."""
-    find = request.args.get("find", "").strip()
-    return render_template("codes/_places_found.html", find=find, places_found=_search(find) if find else [])
 
 
 @blueprint.get("/members/<int:member_id>/card/<int:number>.jpg")

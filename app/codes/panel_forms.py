@@ -8,10 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 import marshmallow as ma
 
+from app.rules import regions
 from app.rules.regions import QUICK_GROUPS
 from app.web.fields import Moment, from_form
 
@@ -98,12 +100,35 @@ def local_input(moment: datetime | None, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}" if moment is not None else ""
 
 
-def regions_of_form(form: Posted) -> list[str]:
+def regions_of_form(form: Posted, name: str = "regions") -> list[str]:
     """Chosen places; a part of the country ("group:华东") stands for its provinces."""
     keys: list[str] = []
-    for text in form.getlist("regions"):
+    for text in form.getlist(name):
         keys += QUICK_GROUPS.get(text.removeprefix(GROUP), (text,)) if text.startswith(GROUP) else [text]
     return list(dict.fromkeys(keys))
+
+
+@lru_cache(maxsize=2)
+def _by_full_name(language: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for key in regions.REGIONS:
+        found.setdefault(regions.name(key, language, full=True).casefold(), key)
+    return found
+
+
+def place_names(language: str) -> list[str]:
+    """What an input suggests: China's provinces and cities, and what is called a region besides."""
+    near = (key for key in regions.REGIONS if key != "CN" and key.partition("/")[0] in regions.GREATER_CHINA)
+    return [regions.name(key, language, full=True) for key in near]
+
+
+def place_typed(text: str, language: str) -> str | None:
+    """The region somebody means: as suggested, as a key, or the best that a search finds."""
+    key = _by_full_name(language).get(text.strip().casefold()) or regions.normalise(text)
+    if key is not None:
+        return key
+    best = regions.search(text, language, 1)
+    return best[0].key if best else None
 
 
 def read(schema: ma.Schema, form: Posted, *, zone: tzinfo, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,6 +122,11 @@ REASONS = {
     "daily_full": lazy_gettext("full for today"),
     "refused": lazy_gettext("this visitor could not get in"),
 }
+# How a place is known.
+SOURCES = {
+    "address": lazy_gettext("by the network address"),
+    "position": lazy_gettext("by the position"),
+}
 REFUSALS = {
     "not_found": lazy_gettext("This is no longer there. Load the page again."),
     "stale": lazy_gettext("Somebody else changed this in the meantime. What you typed is still here."),

@@ -217,26 +217,23 @@
     }
   });
 
-  // Places: what is ticked joins the chosen ones, what is taken off leaves.
+  // Places: what is ticked in a list joins the chosen ones and leaves them when it is ticked off, in either of the two.
   document.addEventListener("change", (event) => {
     const box = event.target;
     const chosen = document.getElementById("places-chosen");
     if (!chosen || box.name !== "regions") return;
-    if (box.dataset.place && box.checked) {
-      if (!chosen.querySelector(`[value="${CSS.escape(box.value)}"]`)) {
-        const item = document.createElement("li");
-        const label = Object.assign(document.createElement("label"), { className: "chip" });
-        const input = Object.assign(document.createElement("input"), { type: "checkbox", name: "regions", value: box.value, checked: true });
-        label.append(input, Object.assign(document.createElement("span"), { textContent: box.dataset.place }));
-        item.append(label);
-        chosen.append(item);
-      }
-      box.closest("label").remove();
-      const search = document.querySelector('[name="find"]');
-      search.value = "";
-      search.focus();
-    } else if (!box.checked && chosen.contains(box)) {
-      box.closest("li").remove();
+    const same = `[name="regions"][value="${CSS.escape(box.value)}"]`;
+    const chip = chosen.querySelector(same);
+    if (box.checked && !chip) {
+      const item = document.createElement("li");
+      const label = Object.assign(document.createElement("label"), { className: "chip" });
+      const input = Object.assign(document.createElement("input"), { type: "checkbox", name: "regions", value: box.value, checked: true });
+      label.append(input, Object.assign(document.createElement("span"), { textContent: box.dataset.place }));
+      item.append(label);
+      chosen.append(item);
+    } else if (!box.checked) {
+      chip?.closest("li").remove();
+      for (const other of document.querySelectorAll(`#place-found ${same}`)) other.checked = false;
     }
   });
 
