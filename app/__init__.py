@@ -31,6 +31,7 @@ from app.db.migrate import migrations
 from app.ledger import LedgerDown
 from app.people import api as people_api
 from app.people import me_pages
+from app.people import pages as people_pages
 from app.people.desk import DESK as PEOPLE_DESK
 from app.settings import ROOT, Settings, load_from_process, version
 from app.stats import api as stats_api
@@ -139,4 +140,5 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     app.register_blueprint(stats_pages.blueprint)
     app.extensions[PEOPLE_DESK] = house.people_desk()
     api.register_blueprint(people_api.blueprint)
+    app.register_blueprint(people_pages.blueprint)
     app.register_blueprint(me_pages.blueprint)

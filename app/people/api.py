@@ -150,16 +150,16 @@ def take_tag(values: dict[str, Any], visitor_id: int) -> Response:
 )
 def export_visitors(query: dict[str, Any]) -> Response:
     """All of them as a file: CSV at once and in pieces, XLSX when it is made."""
-    return exported(query)
+    return exported(forms.wanted(query), query["format"])
 
 
-def exported(query: dict[str, Any]) -> Response:
-    """The file a loaded `ExportQuery` asks for, in the reader's language."""
+def exported(wanted: store.Wanted, kind: str) -> Response:
+    """These visitors as a file, in the reader's language."""
     zone = desk().zone
-    name = f"visitors-{datetime.now(zone).date()}.{query['format']}"
+    name = f"visitors-{datetime.now(zone).date()}.{kind}"
     header = [str(forms.COLUMN_WORDS[column]) for column in export.COLUMNS]
-    rows = export.rows(db.session, owner_id(), forms.wanted(query), language())
-    if query["format"] == "csv":
+    rows = export.rows(db.session, owner_id(), wanted, language())
+    if kind == "csv":
         response = Response(stream_with_context(export.csv_bytes(header, rows, zone)), content_type=CSV)
         response.headers.set("Content-Disposition", "attachment", filename=name)
     else:

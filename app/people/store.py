@@ -22,7 +22,9 @@ _LIVE_CODES = sa.table(
     "live_codes", sa.column("id", sa.Integer), sa.column("owner_id", sa.Integer), sa.column("name", sa.String),
     sa.column("title", sa.String),
 )  # fmt: skip
-_CHOICES = sa.table("choices", sa.column("id", sa.Integer), sa.column("title", sa.String))
+_CHOICES = sa.table(
+    "choices", sa.column("id", sa.Integer), sa.column("live_code_id", sa.Integer), sa.column("title", sa.String)
+)
 _MEMBERS = sa.table(
     "members", sa.column("id", sa.Integer), sa.column("label", sa.String), sa.column("public_name", sa.String)
 )
@@ -270,6 +272,44 @@ def _tags(session: Session, owner_id: int | None, ids: Collection[int]) -> Mappi
     for one in session.execute(query):
         found.setdefault(one[0], []).append(Given(*one[1:]))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the live codes, choices and members of a timeline are called in the panel; unnamed ones are left out."""
+
+    live_codes: Mapping[int, str]
+    choices: Mapping[int, str]
+    members: Mapping[int, str]
+
+
+def names_of(session: Session, events: Sequence[Any]) -> Names:
+    def read(table: Any, attribute: str, *columns: str) -> dict[int, str]:
+        ids = {getattr(event, attribute) for event in events} - {None}
+        own = sa.func.coalesce(*(sa.func.nullif(table.c[name], "") for name in columns), "")
+        return {
+            row[0]: row[1] for row in session.execute(sa.select(table.c.id, own).where(table.c.id.in_(ids))) if row[1]
+        }
+
+    return Names(
+        live_codes=read(_LIVE_CODES, "live_code_id", "name"),
+        choices=read(_CHOICES, "choice_id", "title"),
+        members=read(_MEMBERS, "member_id", "label", "public_name"),
+    )
+
+
+def live_code_names(session: Session, owner_id: int | None, limit: int) -> list[tuple[int, str]]:
+    """Live codes to choose from, the newest first."""
+    query = sa.select(_LIVE_CODES.c.id, _LIVE_CODES.c.name).where(_is_own(_LIVE_CODES.c.id, owner_id))
+    return [(row[0], row[1]) for row in session.execute(query.order_by(_LIVE_CODES.c.id.desc()).limit(limit))]
+
+
+def choice_titles(session: Session, owner_id: int | None, live_code_id: int) -> list[tuple[int, str]]:
+    """The choices of one live code of the page that asks."""
+    query = sa.select(_CHOICES.c.id, _CHOICES.c.title).where(
+        _CHOICES.c.live_code_id == live_code_id, _is_own(_CHOICES.c.live_code_id, owner_id)
+    )
+    return [(row[0], row[1]) for row in session.execute(query.order_by(_CHOICES.c.id))]
 
 
 # Tags
