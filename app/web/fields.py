@@ -78,10 +78,14 @@ def _too_long(longest: int) -> Any:
     return _("At most %(longest)s characters.", longest=longest)
 
 
-class Word(ma.fields.String):
-    """One of a few words."""
+class Spelled(ma.fields.String):
+    """Base of texts that must be spelt in some way of their own."""
 
     default_error_messages = _TEXTUAL
+
+
+class Word(Spelled):
+    """One of a few words."""
 
     def __init__(self, *words: str, **more: Any) -> None:
         message = _("One of: %(words)s.", words=", ".join(words))
@@ -185,6 +189,12 @@ class Several(ma.fields.List[Any]):
         if isinstance(value, list) and len(value) > self.most:
             raise refused(_("At most %(most)s.", most=self.most))
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Part(ma.fields.Nested):
+    """An object inside another."""
+
+    default_error_messages = _COMMON
 
 
 class Moment(ma.fields.DateTime):

@@ -1,5 +1,6 @@
 """Values as they are handed in: strict from JSON, read from the texts of a form, refused in the reader's language."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -166,3 +167,29 @@ def test_refusals_speak_the_readers_language(app: Flask) -> None:
                 Sample().load({})
             with force_locale(locale):
                 assert str(caught.value.messages["name"][0]) == words
+
+
+def fields_of(schema: ma.Schema) -> Iterator[tuple[str, Any]]:
+    for name, field in schema.fields.items():
+        yield f"{type(schema).__name__}.{name}", field
+        if isinstance(field, ma.fields.List):
+            yield f"{type(schema).__name__}.{name}[]", field.inner
+
+
+def forms(base: type[Form] = Form) -> Iterator[type[Form]]:
+    for form in base.__subclasses__():
+        if form.__module__.startswith("app."):
+            yield form
+        yield from forms(form)
+
+
+@sqlite_only
+def test_no_input_of_the_application_speaks_marshmallow_s_own_english(app: Flask) -> None:
+    """`app` is asked for so that every feature's forms are there."""
+    found = [pair for form in forms() for pair in fields_of(form())]
+    assert len(found) > 50
+    with app.test_request_context(), force_locale("zh_Hans_CN"):
+        for name, field in found:
+            for key in ("required", "null"):
+                (message,) = field.error_messages[key]
+                assert not str(message).isascii(), (name, key)
