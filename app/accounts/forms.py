@@ -7,7 +7,7 @@ from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.accounts import credentials, store
@@ -139,4 +139,4 @@ class Invite(FlaskForm):
 
 
 class ChangeUser(FlaskForm):
-    role = SelectField(lazy_gettext("Role"), [Optional()], choices=_choices(ROLE_NAMES))
+    role = SelectField(lazy_gettext("Role"), choices=_choices(ROLE_NAMES))

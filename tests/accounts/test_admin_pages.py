@@ -96,7 +96,8 @@ def test_role_is_changed_and_written_down(log_in: LogIn, session: Session, alice
     entry = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert entry is not None
     assert (entry.actor, entry.user_id) == ("alice@example.com", alice)
-    assert client.post(f"/users/{bob}", data={"role": "owner"}).status_code == 422
+    for wrong in ({"role": "owner"}, {"role": " "}, {"role": ""}, {}):
+        assert client.post(f"/users/{bob}", data=wrong).status_code == 422
     assert client.post("/users/999", data={"role": "viewer"}).status_code == 404
 
 

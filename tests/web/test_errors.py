@@ -155,12 +155,15 @@ def test_a_redirect_of_the_router_stays_a_redirect(app: Flask) -> None:
 
 
 @on_sqlite
-def test_an_id_too_large_for_sql_is_no_such_page(app: Flask) -> None:
-    app.add_url_rule("/ids/<int:one>", "ids", lambda one: str(one))
+def test_an_id_too_large_for_sql_is_nobody_s_whatever_the_method(app: Flask) -> None:
+    """Each method has a rule of its own, as flask-smorest makes them: a refusing converter made a GET a 405 here."""
+    for method in ("GET", "POST"):
+        app.add_url_rule("/ids/<int:one>/more", method, lambda one: str(one), methods=[method])
     client = app.test_client()
-    assert client.get(f"/ids/{2**31 - 1}").status_code == 200
-    assert client.get(f"/ids/{2**31}").status_code == 404
-    assert client.get("/ids/" + "9" * 400).status_code == 404
+    assert client.get(f"/ids/{2**31 - 1}/more").text == str(2**31 - 1)
+    for number in (str(2**31), str(2**63), "9" * 5000):
+        assert client.get(f"/ids/{number}/more").text == "0"
+    assert client.get("/ids/x/more").status_code == 404
 
 
 @on_sqlite
