@@ -12,7 +12,7 @@ from app.codes import history, store
 from app.codes.cards import Card, make_cards
 from app.codes.changes import visible
 from app.codes.models import LiveCode
-from app.codes.needs import SWAPPED, Need, cards_for
+from app.codes.needs import SWAPPED, Need, cards_for, choice_titles
 from app.codes.shell import Answer, asker, desk, figures, needed, now, words
 from app.codes.wording import time_left
 from app.db import db
@@ -58,7 +58,8 @@ def index() -> Answer:
     at = now()
     needs = needed()
     codes, cards = cards_for(db.session, desk().ledger, asker(), needs[:NEEDS_SHOWN], at)
-    shown = [item for need in needs[:NEEDS_SHOWN] if (item := _shown(need, codes, cards, at)) is not None]
+    titles = choice_titles(db.session, needs[:NEEDS_SHOWN])
+    shown = [item for need in needs[:NEEDS_SHOWN] if (item := _shown(need, codes, cards, titles, at)) is not None]
     return render_template(
         "codes/today.html",
         today_words=format_date(at.astimezone(desk().zone), "full"),
@@ -71,14 +72,17 @@ def index() -> Answer:
     )
 
 
-def _shown(need: Need, codes: dict[int, LiveCode], cards: dict[int, Card], at: datetime) -> Shown | None:
+def _shown(
+    need: Need, codes: dict[int, LiveCode], cards: dict[int, Card], titles: dict[int, str], at: datetime
+) -> Shown | None:
     live_code = codes.get(need.live_code_id)
     card = cards.get(need.member_id) if need.member_id is not None else None
     if live_code is None or (need.member_id is not None and card is None):
         return None
     tone = "warn" if need.why in ("expiring", "low", "empty") else "bad"
     picture = {"low": "alert-triangle", "empty": "qrcode"}.get(need.why, "alert-circle")
-    return Shown(need.why, tone, picture, _words(need, at), _more(need), live_code, card)
+    more = titles.get(need.choice_id, "") if need.choice_id is not None else _more(need)
+    return Shown(need.why, tone, picture, _words(need, at), more, live_code, card)
 
 
 def _words(need: Need, at: datetime) -> str:

@@ -1,5 +1,6 @@
 """What needs somebody now, and in which order."""
 
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.codes.changes import Asker
-from app.codes.models import LiveCode
-from app.codes.needs import NeedsKept, needs
+from app.codes.models import Choice, LiveCode
+from app.codes.needs import NeedsKept, needs, needs_among, suspicious
 from app.db import writing
 from app.ledger import Ledger, LedgerDown
 from app.ledger.spool import Spool
@@ -116,6 +117,54 @@ def test_others_see_their_own(session: Session, owner: User, ledger: Ledger) -> 
         stranger, admin = make.user_row(session), make.user_row(session, role="admin")
     assert needs(fresh(session), ledger, make.asker(stranger), NOW, make.ZONE) == []
     assert len(needs(fresh(session), ledger, make.asker(admin), NOW, make.ZONE)) == 1
+
+
+def test_choices_are_looked_at_one_by_one(
+    session: Session, owner: User, found: Any, ledger: Ledger, asker: Asker
+) -> None:
+    with writing(session):
+        code = make.live_code_row(session, owner, kind="grouped")
+        roomy, full, idle, gone = (make.choice_row(session, code).id for _ in range(4))
+        make.member_row(session, code, choice_id=roomy, capacity=100)
+        member = make.member_row(session, code, choice_id=full, capacity=5, headcount=5).id
+        make.member_row(session, code, is_fallback=True)
+        session.get_one(Choice, gone).state = "archived"
+    told = needs(fresh(session), ledger, asker, NOW, make.ZONE)
+    assert [(need.why, need.choice_id, need.member_id) for need in told] == [
+        ("nobody", full, None),
+        ("nobody", idle, None),
+        ("full", None, member),
+    ]
+
+
+def test_nothing_that_needs_somebody_is_left_out_by_the_first_look(
+    session: Session, owner: User, ledger: Ledger, asker: Asker
+) -> None:
+    """The quick sums in SQL may only leave out what the close look finds to be well."""
+    times = (None, NOW - make.hours(1), NOW + make.hours(1), NOW + make.hours(100))
+    rooms = ((None, None), (10, 0), (10, 7), (10, 9), (10, 10), (10, 12))
+    window = [{"days": [2], "from": "09:00", "to": "10:00"}]
+    states = ("active", "reserve", "disabled")
+    roll = random.Random(7)
+    with writing(session):
+        for kind in ("simple", "grouped") * 40:
+            code = make.live_code_row(session, owner, kind=kind)
+            choices = [make.choice_row(session, code).id for _ in range(2)] if kind == "grouped" else [None]
+            for choice_id in choices if roll.random() < 0.5 else ():
+                make.member_row(session, code, choice_id=choice_id, capacity=roll.choice((None, 500)))
+            for _ in range(roll.randrange(4)):
+                limit, headcount = roll.choice(rooms)
+                make.member_row(
+                    session, code, choice_id=roll.choice(choices), capacity=limit, headcount=headcount,
+                    expires_at=roll.choice(times), valid_from=roll.choice(times[:3]), state=roll.choice(states),
+                    windows=roll.choice(([], [], window)), is_fallback=roll.random() < 0.2,
+                    suspect_at=roll.choice((None, None, None, NOW)), daily_capacity=roll.choice((None, None, 3)),
+                )  # fmt: skip
+    everything = [row.id for row in fresh(session).query(LiveCode)]
+    close = {need.live_code_id for need in needs_among(session, ledger, everything, NOW, make.ZONE)}
+    quick = suspicious(fresh(session), asker, NOW)
+    assert close <= quick
+    assert close and len(quick) < len(everything)
 
 
 class Counting:
