@@ -1,6 +1,8 @@
 """How gunicorn serves Huozi: `gunicorn -c gunicorn.conf.py wsgi:app`. Reads the same settings as the application."""
 
+import logging
 import os
+import re
 import sys
 
 from app.settings import SettingsError, load_from_process
@@ -32,6 +34,17 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+
+
+class _WithoutAddresses(logging.Filter):
+    """gunicorn names who sent a request it cannot read, which may be anybody who scans."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = re.sub(r"(request from) ip=\S*: ", r"\1 somebody: ", str(record.msg))
+        return True
+
+
+logging.getLogger("gunicorn.error").addFilter(_WithoutAddresses())
 
 # We believe forwarded headers only from HUOZI_TRUSTED_PROXIES, and read them ourselves.
 forwarded_allow_ips = ""

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -142,6 +143,16 @@ def test_a_port_that_is_taken_is_named(environ: dict[str, str], tmp_path: Path) 
 def test_a_wrong_environment_is_refused_in_one_line(environ: dict[str, str]) -> None:
     assert refused({**environ, "HUOZI_ENV": "production"}).count("\n") == 1
     assert "HUOZI_TIMEZONE" in refused({**environ, "HUOZI_TIMEZONE": "Mars"})
+
+
+def test_a_request_the_server_cannot_read_is_logged_without_its_sender(environ: dict[str, str], tmp_path: Path) -> None:
+    with running(environ, tmp_path / "log") as run:
+        run.ready()
+        with socket.create_connection(("127.0.0.1", int(environ["PORT"])), SECONDS) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nOdd: a\0b\r\n\r\n")
+            assert b" 400 " in peer.recv(100)
+        assert "Invalid request from somebody: " in run.words
+        assert "ip=" not in run.words
 
 
 def test_the_server_s_parser_in_c_is_there_and_new_enough() -> None:
