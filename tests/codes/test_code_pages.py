@@ -126,9 +126,9 @@ def test_wrong_text_is_told_and_kept(panel: Browser, session: Session, live_code
     assert "At most 500 characters." in page_form(panel, live_code, 422, notice="x" * 501)
 
 
-def test_page_preview_is_a_trial_of_the_page(panel: Browser, live_code: LiveCode) -> None:
+def test_page_preview_is_a_trial_of_the_page_as_a_phone_shows_it(panel: Browser, live_code: LiveCode) -> None:
     page = panel.get(f"/codes/{live_code.id}/page")
-    assert re.search(rf'<iframe src="/s/{live_code.slug}\?t=[\w-]+"', page)
+    assert re.search(rf'<iframe src="/s/{live_code.slug}\?t=[\w-]+&amp;as=wechat"', page)
 
 
 def test_history_tells_who_changed_what(panel: Browser, session: Session, owner: User, live_code: LiveCode) -> None:
