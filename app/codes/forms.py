@@ -75,6 +75,18 @@ class PlacementKey(Text):
         return key
 
 
+class Latitude(Number):
+    """Degrees north. Maps of China copy "113.26,23.13", longitude first: asked back about rather than just refused."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(-90, 90, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, int | float) and 90 < abs(value) <= 180:
+            raise refused(_("Latitude lies between -90 and 90. Are the two swapped?"))
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class TimeOfDay(Spelled):
     """09:00; the end of a window may be 24:00."""
 
@@ -198,7 +210,7 @@ class MemberFields(Form):
     position = Whole(1, 1_000_000)
     regions = Several(Region(), MOST_REGIONS)
     windows = Several(Part(WindowForm), MOST_WINDOWS, validate=_check_windows)
-    latitude = Number(-90, 90, allow_none=True)
+    latitude = Latitude(allow_none=True)
     longitude = Number(-180, 180, allow_none=True)
     coordinates = Word(*coordinates.System, metadata={"description": "Which system the position is written in."})
     radius_m = Whole(1, 20_000_000, allow_none=True)
