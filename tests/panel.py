@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from app.accounts import tokens
 from app.accounts.models import User
 from app.accounts.sessions import Browser, open_session
+from app.codes.models import LiveCodeShare
 from app.db import db, writing
 from app.db.audit import Actor
 from tests import make
@@ -63,3 +64,8 @@ def somebody(app: Flask, engine: Engine, role: str = "marketer", **more: Any) ->
             id = make.user_row(session, role=role).id
         token = tokens.create(session, TEST, id, "test", now=datetime.now(UTC), **more)
     return Somebody(id, token, app.test_client())
+
+
+def share(engine: Engine, live_code_id: int, user: Somebody, level: str) -> None:
+    with Session(engine) as session, writing(session):
+        session.add(LiveCodeShare(live_code_id=live_code_id, user_id=user.id, level=level))

@@ -1,7 +1,7 @@
 """Visitors and tags for programs: listed, shown, tagged, exported, erased.
 
-A marketer's token sees the people of that marketer's live codes and erases them there; an admin's sees and erases
-everywhere.
+A marketer's token sees the people of the live codes that are that marketer's or shared with them, and erases them under
+those they may change; an admin's sees and erases everywhere.
 """
 
 import tempfile
@@ -45,8 +45,8 @@ def desk() -> Desk:
     return cast(Desk, current_app.extensions[DESK])
 
 
-def owner_id() -> int | None:
-    """Whose live codes the asker sees people through; None: everybody's."""
+def asker_id() -> int | None:
+    """Through whose live codes people are seen; None: through everybody's."""
     return None if current_user.sees_all else current_user.id
 
 
@@ -59,7 +59,7 @@ def _reply(body: Any, status: int = 200) -> Response:
 
 def find(visitor_id: int) -> Visitor:
     """The visitor, or 404: also for those only others know."""
-    visitor = store.find_visitor(db.session, owner_id(), visitor_id)
+    visitor = store.find_visitor(db.session, asker_id(), visitor_id)
     if visitor is None:
         raise known_problem(404)
     return visitor
@@ -67,14 +67,14 @@ def find(visitor_id: int) -> Visitor:
 
 def events_of(visitor: Visitor) -> Any:
     """The newest events of a visitor, as far as the asker may know them."""
-    owner = owner_id()
-    places = None if owner is None else store.live_codes_of(db.session, owner, visitor.id)
+    asker = asker_id()
+    places = None if asker is None else store.live_codes_of(db.session, asker, visitor.id)
     return desk().timeline(db.session.connection(), visitor.key, places, EVENTS_SHOWN)
 
 
 def _tell(visitor_id: int, status: int = 200) -> Response:
     visitor = find(visitor_id)
-    people = store.people(db.session, owner_id(), [visitor])
+    people = store.people(db.session, asker_id(), [visitor])
     if not people:
         raise known_problem(404)
     events = EventAnswer(many=True).dump(events_of(visitor))
@@ -87,7 +87,7 @@ def _tell(visitor_id: int, status: int = 200) -> Response:
 def list_visitors(query: dict[str, Any]) -> Response:
     """List visitors, the most recent first."""
     page = page_of(query)
-    people, total = store.list_visitors(db.session, owner_id(), forms.wanted(query), page.limit, page.offset)
+    people, total = store.list_visitors(db.session, asker_id(), forms.wanted(query), page.limit, page.offset)
     return _reply(envelope(VisitorAnswer(many=True).dump(people), page, total))
 
 
@@ -107,8 +107,10 @@ def erase_visitor(visitor_id: int) -> Response:
 
 
 def erase(visitor_id: int) -> None:
-    visitor, owner = find(visitor_id), owner_id()
-    places = None if owner is None else store.live_codes_of(db.session, owner, visitor.id)
+    visitor, asker = find(visitor_id), asker_id()
+    places = None if asker is None else store.live_codes_of(db.session, asker, visitor.id, to_change=True)
+    if places == []:
+        raise known_problem(403)
     desk().eraser.erase(db.session, guard.actor(), visitor.key, places)
 
 
@@ -118,8 +120,10 @@ def erase(visitor_id: int) -> None:
 def give_tag(values: dict[str, Any], visitor_id: int) -> Response:
     """Give a tag by hand; a name that is new makes one."""
     visitor = find(visitor_id)
-    places = store.live_codes_of(db.session, owner_id(), visitor.id)
-    place = values.get("live_code_id", places[0] if places else None)
+    places = store.live_codes_of(db.session, asker_id(), visitor.id, to_change=True)
+    if not places:
+        raise known_problem(403)
+    place = values.get("live_code_id", places[0])
     if place not in places:
         raise Problem(
             422, "invalid", known_problem(422).message, {"live_code_id": [gettext("The visitor was never there.")]}
@@ -137,9 +141,11 @@ def give_tag(values: dict[str, Any], visitor_id: int) -> Response:
 @blueprint.response(200, VisitorWithEvents)
 def take_tag(values: dict[str, Any], visitor_id: int) -> Response:
     """Take a tag off."""
-    find(visitor_id)
+    visitor = find(visitor_id)
+    if not store.live_codes_of(db.session, asker_id(), visitor.id, to_change=True):
+        raise known_problem(403)
     with writing(db.session) as session:
-        store.take_tag(session, owner_id(), visitor_id, values["tag"])
+        store.take_tag(session, asker_id(), visitor_id, values["tag"])
     return _tell(visitor_id)
 
 
@@ -158,7 +164,7 @@ def exported(wanted: store.Wanted, kind: str) -> Response:
     zone = desk().zone
     name = f"visitors-{datetime.now(zone).date()}.{kind}"
     header = [str(forms.COLUMN_WORDS[column]) for column in export.COLUMNS]
-    rows = export.rows(db.session, owner_id(), wanted, language())
+    rows = export.rows(db.session, asker_id(), wanted, language())
     if kind == "csv":
         response = Response(stream_with_context(export.csv_bytes(header, rows, zone)), content_type=CSV)
         response.headers.set("Content-Disposition", "attachment", filename=name)
@@ -179,7 +185,7 @@ def exported(wanted: store.Wanted, kind: str) -> Response:
 def list_tags(query: dict[str, Any]) -> Response:
     """List tags, the most used first. The words are shared by all; the people behind them are not."""
     page = page_of(query)
-    tags, total = store.list_tags(db.session, owner_id(), page.limit, page.offset)
+    tags, total = store.list_tags(db.session, asker_id(), page.limit, page.offset)
     return _reply(envelope(TagAnswer(many=True).dump(tags), page, total))
 
 

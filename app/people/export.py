@@ -30,11 +30,11 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 Cell = str | int | datetime | None
 
 
-def rows(session: Session, owner_id: int | None, wanted: Wanted, language: str) -> Iterator[Sequence[Cell]]:
+def rows(session: Session, asker_id: int | None, wanted: Wanted, language: str) -> Iterator[Sequence[Cell]]:
     """A row a visitor, in the order of their ids. Gives the connection back between its readings."""
     last = 0
     while True:
-        found = next_visitors(session, owner_id, wanted, after=last, limit=AT_ONCE)
+        found = next_visitors(session, asker_id, wanted, after=last, limit=AT_ONCE)
         session.rollback()
         session.expunge_all()
         yield from (_row(person, language) for person in found.people)

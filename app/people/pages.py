@@ -9,14 +9,14 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import marshmallow as ma
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from app.accounts.guard import current_user, protect_pages
 from app.db import db, writing
 from app.people import forms, store, wording
-from app.people.api import desk, erase, events_of, exported, find, owner_id
+from app.people.api import asker_id, desk, erase, events_of, exported, find
 from app.people.models import CATEGORIES
 from app.people.store import Wanted
 from app.rules import regions
@@ -110,7 +110,7 @@ def _day(text: str) -> date | None:
 def index() -> Response:
     """Who scanned: by live code, choice, tag, region, placement and period."""
     asked, page = _asked(), read_page(request.args)
-    people, total = store.list_visitors(db.session, owner_id(), asked.wanted, page.limit, page.offset)
+    people, total = store.list_visitors(db.session, asker_id(), asked.wanted, page.limit, page.offset)
     live_code_id = asked.wanted.live_code_id
     return render(
         "people/index.html",
@@ -119,9 +119,9 @@ def index() -> Response:
         paging=page,
         people=people,
         total=total,
-        live_codes=store.live_code_names(db.session, owner_id(), LIVE_CODES_OFFERED),
-        choices=store.choice_titles(db.session, owner_id(), live_code_id) if live_code_id else [],
-        tags=store.list_tags(db.session, owner_id(), TAGS_OFFERED, 0)[0],
+        live_codes=store.live_code_names(db.session, asker_id(), LIVE_CODES_OFFERED),
+        choices=store.choice_titles(db.session, asker_id(), live_code_id) if live_code_id else [],
+        tags=store.list_tags(db.session, asker_id(), TAGS_OFFERED, 0)[0],
     )
 
 
@@ -137,18 +137,20 @@ def export() -> Response:
 def visitor(visitor_id: int) -> str | Response:
     """One visitor: what they use, where they were, what they did, their tags."""
     row = find(visitor_id)
-    people = store.people(db.session, owner_id(), [row])
+    people = store.people(db.session, asker_id(), [row])
     if not people:
         return redirect(url_for("people.index"), code=303)
     events = events_of(row)
+    may_change = current_user.can_write and bool(store.live_codes_of(db.session, asker_id(), row.id, to_change=True))
     names = store.names_of(db.session, events)
     return render_template(
         "people/visitor.html",
         person=people[0],
+        may_change=may_change,
         events=[
             (event, wording.happening(event, names), names.live_codes.get(event.live_code_id, "")) for event in events
         ],
-        tags=store.list_tags(db.session, owner_id(), TAGS_OFFERED, 0)[0],
+        tags=store.list_tags(db.session, asker_id(), TAGS_OFFERED, 0)[0],
     )
 
 
@@ -161,11 +163,13 @@ def give_tag(visitor_id: int) -> Response:
     except ma.ValidationError:
         say(gettext("A tag is a word of at most 50 characters."), "danger")
         return _back(visitor_id)
-    places = store.live_codes_of(db.session, owner_id(), row.id)
+    places = store.live_codes_of(db.session, asker_id(), row.id, to_change=True)
+    if not places:
+        abort(403)
     with writing(db.session) as session:
         if request.form.get("take"):
-            store.take_tag(session, owner_id(), visitor_id, values["tag"])
-        elif places:
+            store.take_tag(session, asker_id(), visitor_id, values["tag"])
+        else:
             tag = store.find_tag(session, values["tag"], None)
             tag_id = tag.id if tag else store.make_tag(session, values["tag"], forms.CATEGORY_BY_HAND)
             store.give_tag(session, visitor_id, tag_id, places[0])
@@ -200,7 +204,7 @@ def tags() -> str | Response | tuple[str, int]:
                     store.make_tag(session, values["name"], values["category"])
             say(gettext("The tag is there."))
             return redirect(url_for("people.tags"), code=303)
-    found, total = store.list_tags(db.session, owner_id(), page.limit, page.offset)
+    found, total = store.list_tags(db.session, asker_id(), page.limit, page.offset)
     shown = render_template(
         "people/tags.html",
         tags=found,

@@ -1,7 +1,7 @@
 """Visitors and tags, as far as the asker may see them: listed, shown, tagged.
 
-Whoever asks for an owner sees people through that owner's live codes alone: what they did elsewhere, and people who
-were never there, do not exist. `owner_id` None sees everything. Nothing here commits.
+An asker sees people through the live codes that are theirs or shared with them: what somebody did elsewhere, and people
+who were never there, do not exist. `asker_id` None sees everything. Nothing here commits.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,9 +19,8 @@ from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
 
 # What must be seen of tables that belong to `codes`.
 _LIVE_CODES = sa.table(
-    "live_codes", sa.column("id", sa.Integer), sa.column("owner_id", sa.Integer), sa.column("name", sa.String),
-    sa.column("title", sa.String),
-)  # fmt: skip
+    "live_codes", sa.column("id", sa.Integer), sa.column("name", sa.String), sa.column("title", sa.String)
+)
 _CHOICES = sa.table(
     "choices", sa.column("id", sa.Integer), sa.column("live_code_id", sa.Integer), sa.column("title", sa.String)
 )
@@ -114,10 +113,10 @@ class Person:
 
 
 def list_visitors(
-    session: Session, owner_id: int | None, wanted: Wanted, limit: int, offset: int
+    session: Session, asker_id: int | None, wanted: Wanted, limit: int, offset: int
 ) -> tuple[list[Person], int]:
     """One page, the most recent first, and the number in all."""
-    conditions = _conditions(owner_id, wanted)
+    conditions = _conditions(asker_id, wanted)
     total = session.scalar(sa.select(sa.func.count()).select_from(Visitor).where(*conditions)) or 0
     page = (
         sa.select(Visitor)
@@ -126,7 +125,7 @@ def list_visitors(
         .limit(limit)
         .offset(offset)
     )
-    return people(session, owner_id, session.scalars(page)), total
+    return people(session, asker_id, session.scalars(page)), total
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +136,19 @@ class Stretch:
     last: int | None
 
 
-def next_visitors(session: Session, owner_id: int | None, wanted: Wanted, after: int, limit: int) -> Stretch:
+def next_visitors(session: Session, asker_id: int | None, wanted: Wanted, after: int, limit: int) -> Stretch:
     """Those with larger ids than `after`, in the order of their ids: how an export walks through any number of them."""
     page = (
-        sa.select(Visitor).where(Visitor.id > after, *_conditions(owner_id, wanted)).order_by(Visitor.id).limit(limit)
+        sa.select(Visitor).where(Visitor.id > after, *_conditions(asker_id, wanted)).order_by(Visitor.id).limit(limit)
     )
     found = list(session.scalars(page))
     last = found[-1].id if len(found) == limit else None
-    return Stretch(people(session, owner_id, found), last)
+    return Stretch(people(session, asker_id, found), last)
 
 
-def find_visitor(session: Session, owner_id: int | None, visitor_id: int) -> Visitor | None:
-    """The visitor's row; None also where they were never under one of this owner's live codes."""
-    query = sa.select(Visitor).where(Visitor.id == visitor_id, *_conditions(owner_id, Wanted()))
+def find_visitor(session: Session, asker_id: int | None, visitor_id: int) -> Visitor | None:
+    """The visitor's row; None also where they were under no live code of the asker's."""
+    query = sa.select(Visitor).where(Visitor.id == visitor_id, *_conditions(asker_id, Wanted()))
     return session.scalar(query)
 
 
@@ -157,24 +156,25 @@ def find_by_key(session: Session, key: str) -> Visitor | None:
     return session.scalar(sa.select(Visitor).where(Visitor.key == key))
 
 
-def live_codes_of(session: Session, owner_id: int | None, visitor_id: int) -> list[int]:
-    """The live codes this visitor was under, as far as the owner may know."""
+def live_codes_of(session: Session, asker_id: int | None, visitor_id: int, *, to_change: bool = False) -> list[int]:
+    """The live codes this visitor was under and the asker may look at, or change; the most recent first."""
+    may = _is_changeable if to_change else _is_seen
     query = sa.select(VisitorLiveCode.live_code_id).where(
-        VisitorLiveCode.visitor_id == visitor_id, _is_own(VisitorLiveCode.live_code_id, owner_id)
+        VisitorLiveCode.visitor_id == visitor_id, may(VisitorLiveCode.live_code_id, asker_id)
     )
     return list(session.scalars(query.order_by(VisitorLiveCode.last_at.desc(), VisitorLiveCode.live_code_id)))
 
 
-def people(session: Session, owner_id: int | None, visitors: Iterable[Visitor]) -> list[Person]:
+def people(session: Session, asker_id: int | None, visitors: Iterable[Visitor]) -> list[Person]:
     """The same visitors with what is known of them; three queries, however many they are."""
     rows = list(visitors)
     ids = [row.id for row in rows]
-    under, tags = _under(session, owner_id, ids), _tags(session, owner_id, ids)
+    under, tags = _under(session, asker_id, ids), _tags(session, asker_id, ids)
     # Somebody may have been erased between the queries.
     return [
         Person(
             id=row.id,
-            region=row.region if owner_id is None else _newest_region(under[row.id]),
+            region=row.region if asker_id is None else _newest_region(under[row.id]),
             device=row.device,
             app=row.app,
             language=row.language,
@@ -186,23 +186,23 @@ def people(session: Session, owner_id: int | None, visitors: Iterable[Visitor]) 
     ]
 
 
-def _conditions(owner_id: int | None, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _conditions(asker_id: int | None, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
-    under = _under_conditions(owner_id, wanted)
+    under = _under_conditions(asker_id, wanted)
     if under:
         found.append(sa.exists().where(VisitorLiveCode.visitor_id == Visitor.id, *under))
     elif wanted.region:
         found.append(_lies_in(Visitor.region, wanted.region))
     if wanted.tag:
         tagged = [VisitorTag.visitor_id == Visitor.id, Tag.id == VisitorTag.tag_id, Tag.name == wanted.tag]
-        found.append(sa.exists().where(*tagged, *_places(VisitorTag.live_code_id, owner_id, wanted.live_code_id)))
+        found.append(sa.exists().where(*tagged, *_places(VisitorTag.live_code_id, asker_id, wanted.live_code_id)))
     return found
 
 
-def _under_conditions(owner_id: int | None, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _under_conditions(asker_id: int | None, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     """What one and the same row of `visitor_live_codes` must fulfil; nothing where everybody will do."""
     row = VisitorLiveCode
-    found = _places(row.live_code_id, owner_id, wanted.live_code_id)
+    found = _places(row.live_code_id, asker_id, wanted.live_code_id)
     if wanted.choice_id is not None:
         found.append(row.choice_id == wanted.choice_id)
     if wanted.placement:
@@ -216,20 +216,25 @@ def _under_conditions(owner_id: int | None, wanted: Wanted) -> list[sa.ColumnEle
     return found
 
 
-def _places(column: Any, owner_id: int | None, live_code_id: int | None) -> list[sa.ColumnElement[bool]]:
+def _places(column: Any, asker_id: int | None, live_code_id: int | None) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if live_code_id is not None:
         found.append(column == live_code_id)
-    if owner_id is not None:
-        found.append(_is_own(column, owner_id))
+    if asker_id is not None:
+        found.append(_is_seen(column, asker_id))
     return found
 
 
-def _is_own(column: Any, owner_id: int | None) -> sa.ColumnElement[bool]:
-    if owner_id is None:
-        return sa.true()
-    own: sa.ColumnElement[bool] = column.in_(seen_by(owner_id))
-    return own
+def _is_seen(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
+    """Of live codes of their own, or shared with them."""
+    seen: sa.ColumnElement[bool] = column.in_(seen_by(asker_id)) if asker_id is not None else sa.true()
+    return seen
+
+
+def _is_changeable(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
+    """Of live codes of their own, or shared with them to be changed."""
+    may: sa.ColumnElement[bool] = column.in_(seen_by(asker_id, level="edit")) if asker_id is not None else sa.true()
+    return may
 
 
 def _lies_in(column: Any, region: str) -> sa.ColumnElement[bool]:
@@ -240,7 +245,7 @@ def _newest_region(under: Sequence[Under]) -> str | None:
     return next((one.region for one in under if one.region), None)
 
 
-def _under(session: Session, owner_id: int | None, ids: Collection[int]) -> Mapping[int, list[Under]]:
+def _under(session: Session, asker_id: int | None, ids: Collection[int]) -> Mapping[int, list[Under]]:
     row = VisitorLiveCode
     query = (
         sa.select(
@@ -252,7 +257,7 @@ def _under(session: Session, owner_id: int | None, ids: Collection[int]) -> Mapp
         .join(_LIVE_CODES, _LIVE_CODES.c.id == row.live_code_id)
         .outerjoin(_CHOICES, _CHOICES.c.id == row.choice_id)
         .outerjoin(_MEMBERS, _MEMBERS.c.id == row.member_id)
-        .where(row.visitor_id.in_(ids), _is_own(row.live_code_id, owner_id))
+        .where(row.visitor_id.in_(ids), _is_seen(row.live_code_id, asker_id))
         .order_by(row.last_at.desc(), row.live_code_id)
     )  # fmt: skip
     found: dict[int, list[Under]] = {}
@@ -261,11 +266,11 @@ def _under(session: Session, owner_id: int | None, ids: Collection[int]) -> Mapp
     return found
 
 
-def _tags(session: Session, owner_id: int | None, ids: Collection[int]) -> Mapping[int, list[Given]]:
+def _tags(session: Session, asker_id: int | None, ids: Collection[int]) -> Mapping[int, list[Given]]:
     query = (
         sa.select(VisitorTag.visitor_id, Tag.name, Tag.category, VisitorTag.live_code_id, VisitorTag.at)
         .join(Tag, Tag.id == VisitorTag.tag_id)
-        .where(VisitorTag.visitor_id.in_(ids), _is_own(VisitorTag.live_code_id, owner_id))
+        .where(VisitorTag.visitor_id.in_(ids), _is_seen(VisitorTag.live_code_id, asker_id))
         .order_by(VisitorTag.at, Tag.name)
     )
     found: dict[int, list[Given]] = {}
@@ -298,16 +303,16 @@ def names_of(session: Session, events: Sequence[Any]) -> Names:
     )
 
 
-def live_code_names(session: Session, owner_id: int | None, limit: int) -> list[tuple[int, str]]:
+def live_code_names(session: Session, asker_id: int | None, limit: int) -> list[tuple[int, str]]:
     """Live codes to choose from, the newest first."""
-    query = sa.select(_LIVE_CODES.c.id, _LIVE_CODES.c.name).where(_is_own(_LIVE_CODES.c.id, owner_id))
+    query = sa.select(_LIVE_CODES.c.id, _LIVE_CODES.c.name).where(_is_seen(_LIVE_CODES.c.id, asker_id))
     return [(row[0], row[1]) for row in session.execute(query.order_by(_LIVE_CODES.c.id.desc()).limit(limit))]
 
 
-def choice_titles(session: Session, owner_id: int | None, live_code_id: int) -> list[tuple[int, str]]:
+def choice_titles(session: Session, asker_id: int | None, live_code_id: int) -> list[tuple[int, str]]:
     """The choices of one live code of the page that asks."""
     query = sa.select(_CHOICES.c.id, _CHOICES.c.title).where(
-        _CHOICES.c.live_code_id == live_code_id, _is_own(_CHOICES.c.live_code_id, owner_id)
+        _CHOICES.c.live_code_id == live_code_id, _is_seen(_CHOICES.c.live_code_id, asker_id)
     )
     return [(row[0], row[1]) for row in session.execute(query.order_by(_CHOICES.c.id))]
 
@@ -325,11 +330,11 @@ class TagCount:
     visitors: int
 
 
-def list_tags(session: Session, owner_id: int | None, limit: int, offset: int) -> tuple[list[TagCount], int]:
+def list_tags(session: Session, asker_id: int | None, limit: int, offset: int) -> tuple[list[TagCount], int]:
     """All tags: the words are everybody's, the people behind them are not. The most used first."""
     carriers = (
         sa.select(VisitorTag.tag_id, sa.func.count(sa.distinct(VisitorTag.visitor_id)).label("carriers"))
-        .where(_is_own(VisitorTag.live_code_id, owner_id))
+        .where(_is_seen(VisitorTag.live_code_id, asker_id))
         .group_by(VisitorTag.tag_id)
         .subquery()
     )
@@ -366,15 +371,15 @@ def _unless_given(statement: Insert) -> Any:
     return statement.on_conflict_do_nothing()
 
 
-def take_tag(session: Session, owner_id: int | None, visitor_id: int, name: str) -> bool:
-    """Takes every tag of this name off the visitor, under the live codes the owner may see; False: there was none."""
+def take_tag(session: Session, asker_id: int | None, visitor_id: int, name: str) -> bool:
+    """Takes every tag of this name off the visitor, where the asker may change; False: there was none."""
     named = sa.select(Tag.id).where(Tag.name == name)
     gone = session.execute(
         sa.delete(VisitorTag)
         .where(
             VisitorTag.visitor_id == visitor_id,
             VisitorTag.tag_id.in_(named),
-            _is_own(VisitorTag.live_code_id, owner_id),
+            _is_changeable(VisitorTag.live_code_id, asker_id),
         )
         .execution_options(synchronize_session=False)
     )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.stats.models import COUNTS, ROLLUPS, rollup_total_day
-from app.stats.store import Counts, is_own
+from app.stats.store import Counts, is_seen
 
 # Nobody had room for them: they were shown a page that says so, or a code that takes everybody.
 NO_ROOM = ("full", "fallback")
@@ -30,11 +30,11 @@ class Figures:
         return found
 
     def of_days(self, session: Session, owner_id: int | None, days: Sequence[date]) -> list[Counts]:
-        """All live codes of this owner (None: everybody's) together, day by day."""
+        """All live codes this user sees (None: everybody's) together, day by day."""
         table = rollup_total_day.c
         query = (
             sa.select(table.day, *(sa.func.sum(table[name]) for name in COUNTS))
-            .where(table.day.in_(days), is_own(table.live_code_id, owner_id))
+            .where(table.day.in_(days), is_seen(table.live_code_id, owner_id))
             .group_by(table.day)
         )
         found = {row[0]: Counts(*map(int, row[1:])) for row in session.execute(query)}
@@ -45,7 +45,7 @@ class Figures:
         table = ROLLUPS["outcome"].c
         query = (
             sa.select(table.live_code_id, sa.func.sum(table.scans))
-            .where(table.hour >= since, table.key.in_(NO_ROOM), is_own(table.live_code_id, owner_id))
+            .where(table.hour >= since, table.key.in_(NO_ROOM), is_seen(table.live_code_id, owner_id))
             .group_by(table.live_code_id)
         )
         return {row[0]: int(row[1]) for row in session.execute(query) if row[1]}

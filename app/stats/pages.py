@@ -83,7 +83,7 @@ class Breakdown:
     more: Sequence[Line]
 
 
-def owner_id() -> int | None:
+def asker_id() -> int | None:
     return None if current_user.sees_all else current_user.id
 
 
@@ -115,9 +115,9 @@ def _day(text: str, otherwise: date) -> date | None:
 def index() -> str:
     """All live codes together: how many came, day by day, and to which."""
     span = read_span(request.args, datetime.now(settings().zone).date())
-    rows = store.of_all(db.session, owner_id(), span.first, span.last)
-    before = store.of_all(db.session, owner_id(), span.before.first, span.before.last)
-    codes = store.by_live_code(db.session, owner_id(), span.first, span.last, LIVE_CODES_SHOWN)
+    rows = store.of_all(db.session, asker_id(), span.first, span.last)
+    before = store.of_all(db.session, asker_id(), span.before.first, span.before.last)
+    codes = store.by_live_code(db.session, asker_id(), span.first, span.last, LIVE_CODES_SHOWN)
     most = max((code.counts.visitors for code in codes), default=0)
     return render_template(
         "stats/index.html",
@@ -133,7 +133,7 @@ def index() -> str:
 @blueprint.get("/codes/<int:live_code_id>/stats")
 def live_code(live_code_id: int) -> str:
     """One live code from every side: codes, choices, placements, regions, outcomes, phones."""
-    if not store.may_see(db.session, live_code_id, owner_id()):
+    if not store.may_see(db.session, live_code_id, asker_id()):
         abort(404)
     zone = settings().zone
     span = read_span(request.args, datetime.now(zone).date(), (1, *DAYS_OFFERED))

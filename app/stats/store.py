@@ -20,11 +20,8 @@ DAYS_SHOWN = 30
 MOST_DAYS = 5 * 366
 MOST_DAYS_BY_HOUR = 366
 
-# What must be seen of tables that belong to `codes`: whose is it, and what are its parts called?
-_LIVE_CODES = sa.table(
-    "live_codes", sa.column("id", sa.Integer), sa.column("owner_id", sa.Integer), sa.column("name", sa.String)
-)
-
+# What must be seen of tables that belong to `codes`: what things are called.
+_LIVE_CODES = sa.table("live_codes", sa.column("id", sa.Integer), sa.column("name", sa.String))
 _MEMBERS = sa.table(
     "members", sa.column("id", sa.Integer), sa.column("live_code_id", sa.Integer), sa.column("label", sa.String),
     sa.column("public_name", sa.String),
@@ -94,18 +91,16 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time.min, zone)
 
 
-def is_own(column: Any, owner_id: int | None) -> sa.ColumnElement[bool]:
-    """Of live codes this user sees (their own and those shared with them), or of anybody's (None)."""
-    if owner_id is None:
-        return sa.true()
-    own: sa.ColumnElement[bool] = column.in_(seen_by(owner_id))
-    return own
+def is_seen(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
+    """Of live codes that are the asker's or shared with them; None sees everything."""
+    seen: sa.ColumnElement[bool] = column.in_(seen_by(asker_id)) if asker_id is not None else sa.true()
+    return seen
 
 
-def may_see(session: Session, live_code_id: int, owner_id: int | None) -> bool:
-    """Is there such a live code, and is it this owner's (None: anybody's)?"""
-    query = sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.id == live_code_id)
-    return session.scalar(query.where(is_own(_LIVE_CODES.c.id, owner_id))) is not None
+def may_see(session: Session, live_code_id: int, asker_id: int | None) -> bool:
+    """Is there such a live code, and may they look at it?"""
+    query = sa.select(_LIVE_CODES.c.id).where(_LIVE_CODES.c.id == live_code_id, is_seen(_LIVE_CODES.c.id, asker_id))
+    return session.scalar(query) is not None
 
 
 def report(session: Session, live_code_id: int, period: Period, by: str, zone: tzinfo) -> Report:
@@ -217,26 +212,26 @@ class CodeRow:
     counts: Counts
 
 
-def of_all(session: Session, owner_id: int | None, first: date, last: date) -> list[Row]:
-    """All live codes of this owner (None: everybody's) together, by local day."""
+def of_all(session: Session, asker_id: int | None, first: date, last: date) -> list[Row]:
+    """All live codes the asker sees together, by local day."""
     table = rollup_total_day.c
     query = (
         sa.select(table.day, *(sa.func.sum(table[name]) for name in COUNTS))
-        .where(table.day.between(first, last), is_own(table.live_code_id, owner_id))
+        .where(table.day.between(first, last), is_seen(table.live_code_id, asker_id))
         .group_by(table.day)
         .order_by(table.day)
     )
     return [Row(row[0], Counts(*map(int, row[1:]))) for row in session.execute(query)]
 
 
-def by_live_code(session: Session, owner_id: int | None, first: date, last: date, limit: int) -> list[CodeRow]:
+def by_live_code(session: Session, asker_id: int | None, first: date, last: date, limit: int) -> list[CodeRow]:
     """Which live codes were scanned in these days, the most scanned first."""
     table = rollup_total_day.c
     sums = [sa.func.sum(table[name]) for name in COUNTS]
     query = (
         sa.select(table.live_code_id, _LIVE_CODES.c.name, *sums)
         .join(_LIVE_CODES, _LIVE_CODES.c.id == table.live_code_id)
-        .where(table.day.between(first, last), is_own(table.live_code_id, owner_id))
+        .where(table.day.between(first, last), is_seen(table.live_code_id, asker_id))
         .group_by(table.live_code_id, _LIVE_CODES.c.name)
         .order_by(sums[0].desc(), table.live_code_id)
         .limit(limit)

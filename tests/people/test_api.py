@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from tests.happen import at, event, happened
-from tests.panel import somebody
+from tests.panel import share, somebody
 from tests.people.conftest import Town
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -182,3 +182,34 @@ def test_names_are_shown_as_they_are(engine: Engine, town: Town) -> None:
     happened(engine, event(visitor="dot", at=at("2026-11-04 09:00"), tag=ugly, choice_id=5, outcome="assigned"))
     assert [tag["name"] for tag in town.bob.answer("/visitors")["items"][0]["tags"]] == [ugly]
     assert town.bob.answer("/visitors", query_string={"tag": ugly})["total"] == 1
+
+
+def test_a_live_code_shared_to_look_at_shows_its_people(engine: Engine, town: Town) -> None:
+    share(engine, 1, town.carl, "view")
+    ann = town.visitor(town.carl, tag="母婴")
+    assert [one["live_code_id"] for one in town.carl.answer(f"/visitors/{ann}")["live_codes"]] == [3, 1]
+    assert town.carl.answer("/visitors", query_string={"live_code_id": 1})["total"] == 1
+    assert town.carl.answer("/visitors", query_string={"live_code_id": 2})["total"] == 0
+
+
+def test_what_is_shared_to_look_at_cannot_be_changed(engine: Engine, town: Town) -> None:
+    share(engine, 2, town.carl, "view")
+    bea = town.visitor(town.carl, live_code_id=2)
+    assert town.carl.call("DELETE", f"/visitors/{bea}").status_code == 403
+    assert town.carl.call("POST", f"/visitors/{bea}/tags", json={"tag": "VIP"}).status_code == 403
+    assert town.carl.call("DELETE", f"/visitors/{bea}/tags", json={"tag": "VIP"}).status_code == 403
+    ann = town.visitor(town.carl, tag="数码")
+    share(engine, 1, town.carl, "view")
+    assert town.carl.call("DELETE", f"/visitors/{ann}/tags", json={"tag": "母婴"}).status_code == 200
+    assert town.visitor(town.bob, tag="母婴") == ann
+    assert town.carl.call("DELETE", f"/visitors/{ann}").status_code == 204  # at their own live code
+    assert town.visitor(town.bob, tag="母婴") == ann
+
+
+def test_what_is_shared_to_be_changed_can_be(engine: Engine, town: Town) -> None:
+    share(engine, 2, town.carl, "edit")
+    bea = town.visitor(town.carl, live_code_id=2)
+    assert town.carl.call("POST", f"/visitors/{bea}/tags", json={"tag": "VIP"}).status_code == 200
+    assert town.visitor(town.bob, tag="VIP") == bea
+    assert town.carl.call("DELETE", f"/visitors/{bea}").status_code == 204
+    assert town.bob.answer("/visitors")["total"] == 1

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from app.people.models import Visitor
 from tests.happen import at, count, event, happened
-from tests.panel import Somebody, logged_in, somebody
+from tests.panel import Somebody, logged_in, share, somebody
 from tests.people.conftest import Town
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -192,6 +192,16 @@ def test_a_viewer_looks_and_changes_nothing(app: Flask, engine: Engine, town: To
     assert "Another tag" not in text
     assert browser.post(f"/visitors/{ann}/erase").status_code == 403
     assert browser.post("/visitors/tags", data={"name": "x"}).status_code == 403
+
+
+@on_sqlite
+def test_a_visitor_of_a_code_shared_to_look_at_can_only_be_looked_at(engine: Engine, app: Flask, town: Town) -> None:
+    share(engine, 2, town.carl, "view")
+    bea = town.visitor(town.carl, live_code_id=2)
+    browser = logged_in(app, town.carl)
+    assert "Another tag" not in page(browser, f"/visitors/{bea}")
+    assert browser.post(f"/visitors/{bea}/erase").status_code == 403
+    assert browser.post(f"/visitors/{bea}/tags", data={"tag": "VIP"}).status_code == 403
 
 
 @on_sqlite

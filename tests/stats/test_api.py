@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from tests.happen import at, event, happened, live_codes
 from tests.make import ZONE
-from tests.panel import Somebody, somebody
+from tests.panel import Somebody, share, somebody
 
 PATH = "/live-codes/1/stats"
 DAYS = {"from": "2026-11-02", "to": "2026-11-03"}
@@ -106,3 +106,10 @@ def test_numbers_are_the_owner_s_and_the_admin_s(app: Flask, engine: Engine, bob
     assert somebody(app, engine, "viewer").get(PATH).status_code == 200
     assert bob.get("/live-codes/2/stats").status_code == 404
     assert app.test_client().get("/api/v1" + PATH).status_code == 401
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_colleague_sees_the_numbers_of_what_is_shared_with_them(app: Flask, engine: Engine, bob: Somebody) -> None:
+    dora = somebody(app, engine)
+    share(engine, 1, dora, "view")
+    assert dora.answer(PATH, query_string=DAYS)["totals"]["scans"] == 3
