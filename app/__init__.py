@@ -15,9 +15,10 @@ import app.ledger.tables
 import app.people.models
 import app.pipeline.models
 import app.stats.models  # noqa: F401
-from app import cli, wiring
-from app.accounts import admin_pages, guard, shell
+from app import cli, installation, wiring
+from app.accounts import admin_pages, guard, shell, system_pages
 from app.accounts import pages as account_pages
+from app.accounts.installation import INSTALLATION
 from app.codes import api as codes_api
 from app.codes import pages as codes_pages
 from app.codes import today_pages
@@ -130,6 +131,8 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     app.register_blueprint(account_pages.blueprint)
     admin_pages.init_app(app, codes_wording.ACTIONS, codes_wording.FIELDS)
     app.register_blueprint(admin_pages.blueprint)
+    app.extensions[INSTALLATION] = installation.looking(house)
+    app.register_blueprint(system_pages.blueprint)
     app.extensions[DESK] = house.desk()
     app.register_blueprint(today_pages.blueprint)
     app.register_blueprint(codes_pages.blueprint)

@@ -14,7 +14,7 @@ from app.settings import ROOT
 FEATURES = {"scan", "codes", "people", "pipeline", "stats", "alerts", "accounts", "wechat"}
 MACHINERY = {"ledger", "db", "outside", "web"}
 PURE = {"rules", "settings"}
-WIRING = {"", "cli", "demo", "seed", "wiring"}
+WIRING = {"", "cli", "demo", "installation", "seed", "wiring"}
 
 # Files of a feature that speak HTTP, by the job their name stands for.
 DELIVERY = {"pages", "api", "views", "guard", "shell"}
