@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 # Every table there is, so that migrations know of those, too, that no page below asks for.
 import app.accounts.models
+import app.alerts.models
 import app.codes.models
 import app.db.audit
 import app.db.once
@@ -18,6 +19,10 @@ import app.stats.models  # noqa: F401
 from app import cli, installation, wiring
 from app.accounts import admin_pages, guard, shell, system_pages
 from app.accounts import pages as account_pages
+from app.alerts import link_pages, status_pages
+from app.alerts import pages as alerts_pages
+from app.alerts import wording as alerts_wording
+from app.alerts.desk import DESK as ALERTS_DESK
 from app.accounts.installation import INSTALLATION
 from app.codes import api as codes_api
 from app.codes import pages as codes_pages
@@ -129,7 +134,8 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     guard.init_app(app)
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
-    admin_pages.init_app(app, codes_wording.ACTIONS, codes_wording.FIELDS)
+    words = {**codes_wording.ACTIONS, **alerts_wording.ACTIONS}, {**codes_wording.FIELDS, **alerts_wording.FIELDS}
+    admin_pages.init_app(app, *words)
     app.register_blueprint(admin_pages.blueprint)
     app.extensions[INSTALLATION] = installation.looking(house)
     app.register_blueprint(system_pages.blueprint)
@@ -141,6 +147,9 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     api.register_blueprint(stats_api.blueprint)
     app.extensions[FIGURES] = Figures()
     app.register_blueprint(stats_pages.blueprint)
+    app.extensions[ALERTS_DESK] = house.alerts_desk()
+    for pages in (alerts_pages, link_pages, status_pages):
+        app.register_blueprint(pages.blueprint)
     app.extensions[PEOPLE_DESK] = house.people_desk()
     api.register_blueprint(people_api.blueprint)
     app.register_blueprint(people_pages.blueprint)

@@ -12,6 +12,10 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from app.alerts.desk import Desk as AlertsDesk
+from app.alerts.survey import Survey
+from app.codes.by_owner import OwnersDoor
+from app.codes.changes import seen_by
 from app.codes.desk import Desk
 from app.codes.snapshot import Snapshots
 from app.codes.uploads import Shelves
@@ -26,6 +30,7 @@ from app.ledger.truth import Truth
 from app.ledger.wire import Servers
 from app.outside.files import FileStore
 from app.outside.geo import BUNDLED, Geo
+from app.outside.notify import Notifier
 from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
 from app.people.erase import Eraser
@@ -110,6 +115,22 @@ class House:
             public_url=settings.public_url,
             is_test=settings.public_url_is_test,
             clock=utc_now,
+        )
+
+    def alerts_desk(self) -> AlertsDesk:
+        """What alerts, the owners' swap links, `/status` and `/metrics` work with."""
+        settings = self.settings
+        return AlertsDesk(
+            survey=Survey(self.snapshots, self.ledger),
+            ledger=self.ledger,
+            notifier=Notifier(settings.alert_networks),
+            door=OwnersDoor(self.desk()),
+            zone=settings.zone,
+            key=settings.secret_key,
+            public_url=settings.public_url,
+            clock=utc_now,
+            waiting=self.drainer.waiting,
+            seen_by=seen_by,
         )
 
     def people_desk(self) -> PeopleDesk:

@@ -14,6 +14,45 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     op.create_table(
+        "alert_reserves",
+        sa.Column("member_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_alert_reserves")),
+    )
+    op.create_table(
+        "alert_rounds",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("took_ms", sa.Integer(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_alert_rounds_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_rounds")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("cause", sa.String(length=120), nullable=False),
+        sa.Column("episode", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("live_code_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=True),
+        sa.Column("numbers", sa.JSON(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_by", sa.String(length=320), nullable=False),
+        sa.Column("is_silent", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("cause", "episode", name="uq_alerts_cause"),
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alerts_live_code_id"), ["live_code_id"], unique=False)
+        batch_op.create_index("ix_alerts_open", ["ended_at", "live_code_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alerts_opened_at"), ["opened_at"], unique=False)
+
+    op.create_table(
         "audit_entries",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -448,6 +487,29 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_visitors_region"), ["region"], unique=False)
 
     op.create_table(
+        "alert_channels",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("language", sa.String(length=5), nullable=False),
+        sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("covers_all", sa.Boolean(), nullable=False),
+        sa.Column("lowest_level", sa.Integer(), nullable=False),
+        sa.Column("quiet_from", sa.Integer(), nullable=True),
+        sa.Column("quiet_until", sa.Integer(), nullable=True),
+        sa.Column("digest_at", sa.Integer(), nullable=True),
+        sa.Column("escalates_after_hours", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("language IN ('zh', 'en')", name=op.f("ck_alert_channels_language")),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_alert_channels_owner_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_channels")),
+    )
+    with op.batch_alter_table("alert_channels", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alert_channels_owner_id"), ["owner_id"], unique=False)
+
+    op.create_table(
         "api_tokens",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -565,6 +627,53 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sessions_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_sessions_user_id"), ["user_id"], unique=False)
 
+    op.create_table(
+        "alert_deliveries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("alert_ids", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('now', 'digest', 'escalation', 'test')", name=op.f("ck_alert_deliveries_kind")),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'sent', 'gave_up', 'dropped')", name=op.f("ck_alert_deliveries_state")
+        ),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["alert_channels.id"],
+            name=op.f("fk_alert_deliveries_channel_id_alert_channels"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_deliveries")),
+        sa.UniqueConstraint("key", name=op.f("uq_alert_deliveries_key")),
+    )
+    with op.batch_alter_table("alert_deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alert_deliveries_channel_id"), ["channel_id"], unique=False)
+        batch_op.create_index("ix_alert_deliveries_due", ["state", "next_try_at"], unique=False)
+
+    op.create_table(
+        "alert_rules",
+        sa.Column("live_code_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("is_muted", sa.Boolean(), nullable=False),
+        sa.Column("expiring_hours", sa.JSON(), nullable=False),
+        sa.Column("filling_percents", sa.JSON(), nullable=False),
+        sa.Column("cooldown_hours", sa.Integer(), nullable=False),
+        sa.Column("tells_forecast", sa.Boolean(), nullable=False),
+        sa.Column("work_from", sa.Integer(), nullable=False),
+        sa.Column("work_until", sa.Integer(), nullable=False),
+        sa.Column("work_days", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["live_code_id"], ["live_codes.id"], name=op.f("fk_alert_rules_live_code_id_live_codes")
+        ),
+        sa.PrimaryKeyConstraint("live_code_id", name=op.f("pk_alert_rules")),
+    )
     op.create_table(
         "choices",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -745,8 +854,32 @@ def upgrade() -> None:
     with op.batch_alter_table("member_versions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_member_versions_canonical"), ["canonical"], unique=False)
 
+    op.create_table(
+        "swap_links",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("made_by", sa.String(length=320), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("most_uses", sa.Integer(), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.Column("reads", sa.Integer(), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("uses >= 0 AND uses <= most_uses", name=op.f("ck_swap_links_uses")),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_swap_links_member_id_members")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_swap_links")),
+    )
+    with op.batch_alter_table("swap_links", schema=None) as batch_op:
+        batch_op.create_index("ix_swap_links_member", ["member_id", "version"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("swap_links", schema=None) as batch_op:
+        batch_op.drop_index("ix_swap_links_member")
+
+    op.drop_table("swap_links")
     with op.batch_alter_table("member_versions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_member_versions_canonical"))
 
@@ -773,6 +906,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_choices_live_code_id"))
 
     op.drop_table("choices")
+    op.drop_table("alert_rules")
+    with op.batch_alter_table("alert_deliveries", schema=None) as batch_op:
+        batch_op.drop_index("ix_alert_deliveries_due")
+        batch_op.drop_index(batch_op.f("ix_alert_deliveries_channel_id"))
+
+    op.drop_table("alert_deliveries")
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sessions_user_id"))
         batch_op.drop_index(batch_op.f("ix_sessions_expires_at"))
@@ -791,6 +930,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_api_tokens_user_id"))
 
     op.drop_table("api_tokens")
+    with op.batch_alter_table("alert_channels", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_alert_channels_owner_id"))
+
+    op.drop_table("alert_channels")
     with op.batch_alter_table("visitors", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_visitors_region"))
         batch_op.drop_index("ix_visitors_last_seen")
@@ -856,3 +999,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_audit_entries_action"))
 
     op.drop_table("audit_entries")
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_alerts_opened_at"))
+        batch_op.drop_index("ix_alerts_open")
+        batch_op.drop_index(batch_op.f("ix_alerts_live_code_id"))
+
+    op.drop_table("alerts")
+    op.drop_table("alert_rounds")
+    op.drop_table("alert_reserves")

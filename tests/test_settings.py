@@ -112,6 +112,7 @@ def test_production_refuses_a_short_secret() -> None:
 def test_a_secret_may_come_from_a_file(name: str, development: dict[str, str], tmp_path: Path) -> None:
     value = {
         "HUOZI_DATABASE_URL": "postgresql+psycopg://u:p@db/huozi",
+        "HUOZI_METRICS_TOKEN": "for the watch",
         "HUOZI_REDIS_URL": "redis://cache:6379/0",
         "HUOZI_SECRET_KEY": "from a file",
     }[name]

@@ -1,0 +1,84 @@
+"""What the pages and the commands of this feature work with besides SQL; made once by the wiring."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from app.alerts.survey import Survey
+from app.db.audit import Actor
+from app.ledger import Ledger
+from app.outside.notify import Notifier
+
+# Under this name the wiring keeps the desk in `app.extensions`.
+DESK = "huozi.alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The code an owner is about to replace. `image`: where it is to be seen; `status`: the contract's."""
+
+    name: str
+    title: str
+    kind: str
+    image: str
+    version: int
+    expires_at: datetime | None
+    status: str
+    is_group: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a new picture was read as. `token` binds it; empty: it cannot be bound, and `why` says so to the owner."""
+
+    token: str = ""
+    image: str = ""
+    kind: str = ""
+    other_kind: bool = False
+    expires_at: datetime | None = None
+    was_read: bool = False
+    why: str = ""
+
+
+class OwnersDoor(Protocol):
+    """What a group's owner may do to one member; the live codes' own room does it."""
+
+    def show(self, session: Session, member_id: int, now: datetime) -> Shown | None:
+        """None where there is no such member any more."""
+
+    def read(self, session: Session, member_id: int, data: bytes, now: datetime) -> Verdict:
+        """Reads a picture; changes nothing."""
+
+    def swap(
+        self,
+        session: Session,
+        actor: Actor,
+        member_id: int,
+        token: str,
+        *,
+        new_group: bool,
+        now: datetime,
+        take: Callable[[], bool],
+    ) -> str:
+        """Binds what `read` has read, in one transaction together with `take`, which may refuse by answering false.
+        "" when it was swapped, else why not: "gone", "taken", or words for the owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """key: seals channels and signs links. public_url: where the panel is, without a slash at its end. waiting: how
+    many scan events are not in SQL yet. seen_by: the query of live codes a user sees (`level="edit"`: may change)."""
+
+    survey: Survey
+    ledger: Ledger
+    notifier: Notifier
+    door: OwnersDoor
+    zone: tzinfo
+    key: str
+    public_url: str
+    clock: Callable[[], datetime]
+    waiting: Callable[[], int]
+    seen_by: Callable[..., Any]

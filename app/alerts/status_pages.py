@@ -1,0 +1,167 @@
+"""`/status` for people, `/metrics` for Prometheus: is everything being done that should be?
+
+`/metrics` answers whoever sends the token of `HUOZI_METRICS_TOKEN`; without one, this very machine alone, and not
+through a proxy, which looks like this machine.
+"""
+
+import hmac
+import ipaddress
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, make_response, render_template, request
+
+from app.accounts.guard import login_required
+from app.alerts import store
+from app.alerts.desk import DESK, Desk
+from app.db import db
+from app.ledger import LedgerDown
+from app.rules.alerting import statuses
+from app.web import settings
+from app.web.errors import known_problem
+
+blueprint = Blueprint("status", __name__)
+
+LATE_SECONDS = 120
+FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What could be learnt. None: its store does not answer."""
+
+    claim_seconds: float | None
+    members: Mapping[str, int] | None
+    waiting: int | None
+    scans: Mapping[str, int]
+    backlog: store.Backlog
+    round_at: datetime | None
+    round_ms: int | None
+
+    def round_age(self, now: datetime) -> float | None:
+        return None if self.round_at is None else max(0.0, (now - self.round_at).total_seconds())
+
+
+def desk() -> Desk:
+    return cast(Desk, current_app.extensions[DESK])
+
+
+def look(now: datetime) -> Seen:
+    """Reads everything once. Raises what SQL raises."""
+    claim, members = _ledger(now)
+    midnight = now.astimezone(desk().zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    last = store.last_round(db.session)
+    return Seen(
+        claim_seconds=claim,
+        members=members,
+        waiting=_waiting(),
+        scans=store.scans_since(db.session, midnight),
+        backlog=store.backlog(db.session, now - timedelta(days=1)),
+        round_at=None if last is None else last.at,
+        round_ms=None if last is None else last.took_ms,
+    )
+
+
+def _ledger(now: datetime) -> tuple[float | None, Mapping[str, int] | None]:
+    """How long the ledger takes to answer a scan's first question, and members by state."""
+    began = time.perf_counter()
+    try:
+        desk().ledger.version(0)
+        took = time.perf_counter() - began
+        found: dict[str, int] = {}
+        for facts in desk().survey.standing(db.session, now):
+            for status, count in statuses(facts, now).items():
+                found[status] = found.get(status, 0) + count
+    except LedgerDown:
+        return None, None
+    return took, found
+
+
+def _waiting() -> int | None:
+    try:
+        return desk().waiting()
+    except (OSError, LedgerDown):
+        return None
+
+
+@blueprint.get("/status")
+@login_required
+def status() -> Response:
+    """How the installation is doing, for whoever is logged in."""
+    now = desk().clock()
+    seen = look(now)
+    age = seen.round_age(now)
+    page = render_template("alerts/status.html", seen=seen, age=age, is_late=age is None or age > LATE_SECONDS, now=now)
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Numbers for Prometheus, in its text format."""
+    if not _may_scrape():
+        raise known_problem(404)
+    now = desk().clock()
+    response = make_response("".join(lines(look(now), now)))
+    response.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _may_scrape() -> bool:
+    token = settings().metrics_token
+    if token:
+        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(sent.encode(), token.encode())
+    try:
+        is_here = ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
+    return is_here and not any(name in request.headers for name in FORWARDED)
+
+
+def lines(seen: Seen, now: datetime) -> Iterable[str]:
+    """Prometheus' text. What is not known is left out, and `huozi_up` says of which store."""
+    known = {"ledger": seen.claim_seconds is not None, "pipeline": seen.waiting is not None}
+    yield from _metric(
+        "huozi_up", "gauge", "1 where the store answers", {("store", n): int(v) for n, v in known.items()}
+    )
+    yield from _metric(
+        "huozi_scans_total",
+        "counter",
+        "Scans by outcome; begins anew at local midnight",
+        {("outcome", outcome): count for outcome, count in seen.scans.items()},
+    )
+    if seen.claim_seconds is not None:
+        words = "What a scan's first question to the ledger takes now"
+        yield from _metric("huozi_ledger_answer_seconds", "gauge", words, {None: round(seen.claim_seconds, 6)})
+    if seen.members is not None:
+        by_state = {("state", state): count for state, count in seen.members.items()}
+        yield from _metric("huozi_members", "gauge", "Members of live codes that run, by state", by_state)
+    if seen.waiting is not None:
+        words = "Scan events that are not in SQL yet, outbox and spool"
+        yield from _metric("huozi_events_waiting", "gauge", words, {None: seen.waiting})
+    open_ones = {("kind", kind): count for kind, count in seen.backlog.open.items()}
+    yield from _metric("huozi_alerts_open", "gauge", "Alerts that hold now, by kind", open_ones)
+    waiting, gave_up = seen.backlog.waiting, seen.backlog.gave_up
+    yield from _metric("huozi_alert_messages_waiting", "gauge", "Messages in line", {None: waiting})
+    yield from _metric("huozi_alert_messages_failed", "gauge", "Messages given up in the past day", {None: gave_up})
+    age = seen.round_age(now)
+    if age is not None:
+        words = "Since alerts were last looked for; above two minutes nobody does"
+        yield from _metric("huozi_alert_round_age_seconds", "gauge", words, {None: round(age, 1)})
+
+
+def _metric(name: str, kind: str, words: str, values: Mapping[Any, float]) -> Iterable[str]:
+    """`values` by (label, value of the label), or by None for a number without one."""
+    yield f"# HELP {name} {words}\n# TYPE {name} {kind}\n"
+    for label, value in sorted(values.items(), key=lambda pair: pair[0] or ("", "")):
+        yield f"{name} {value}\n" if label is None else f'{name}{{{label[0]}="{_escaped(label[1])}"}} {value}\n'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
