@@ -5,15 +5,22 @@ Choices and members have their own files; importing this one registers them all 
 
 import ipaddress
 from datetime import datetime
-from random import random
 from typing import Any
 
 from flask import Response
 from flask_babel import gettext
 
 from app.accounts.guard import current_user
-from app.codes import choices_api, forms, members_api, placements_api, print_api, shares_api, store  # noqa: F401
-from app.codes.cards import count_key
+from app.codes import (  # noqa: F401
+    choices_api,
+    forms,
+    members_api,
+    placements_api,
+    print_api,
+    shares_api,
+    simulator,
+    store,
+)
 from app.codes.schemas import (
     LiveCodeAnswer,
     LiveCodePage,
@@ -145,14 +152,12 @@ def _simulated(
     seat = ledger.seat(scope, visitor) if visitor else None
     ours = seat if seat is not None and seat.live_code_id == snapshot.id else None
     latitude, longitude = values.get("latitude"), values.get("longitude")
-    found = routing.simulate(
+    found = simulator.simulate(
+        ledger,
         snapshot,
         choice_id=choice_id,
         place=place,
-        now=now,
-        counts=ledger.counts([count_key(snapshot.id, m, snapshot.unpressed_seat_hours, now) for m in snapshot.members]),
-        turns=ledger.turns,
-        roll=random(),
+        at=now,
         seat=ours,
         refused=ledger.refused(scope, visitor) if visitor else (),
         position=(latitude, longitude) if latitude is not None and longitude is not None else None,

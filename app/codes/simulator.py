@@ -10,9 +10,10 @@ from random import random
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.codes.cards import count_key
 from app.codes.models import Member
-from app.ledger import CountKey, Ledger
-from app.rules import capacity, routing
+from app.ledger import Ledger
+from app.rules import routing
 from app.rules.model import Seat, Snapshot
 from app.rules.regions import Place
 from app.rules.routing import Simulation
@@ -36,22 +37,13 @@ def simulate(
         choice_id=choice_id,
         place=place,
         now=at,
-        counts=ledger.counts(count_keys(snapshot, at)),
+        counts=ledger.counts([count_key(snapshot.id, m, snapshot.unpressed_seat_hours, at) for m in snapshot.members]),
         turns=ledger.turns,
         roll=random(),
         seat=seat,
         refused=refused,
         position=position,
     )
-
-
-def count_keys(snapshot: Snapshot, at: datetime) -> list[CountKey]:
-    lapses = capacity.lapses_before(snapshot, at)
-    return [
-        CountKey(snapshot.id, m.id, m.generation, m.counted_from, lapses if m.is_group else None)
-        for m in snapshot.members
-        if not m.is_fallback
-    ]
 
 
 def labels(session: Session, live_code_id: int) -> dict[int, str]:

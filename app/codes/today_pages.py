@@ -20,6 +20,9 @@ from app.db import db
 NEEDS_SHOWN = 30
 SWAPS_SHOWN = 5
 DAYS_DRAWN = 14
+LATELY = timedelta(hours=2)
+# Needs that say already that people are turned away.
+ROOMLESS = ("nobody", "low", "empty")
 
 blueprint = Blueprint("today", __name__)
 protect_pages(blueprint)
@@ -60,11 +63,12 @@ def index() -> Answer:
     codes, cards = cards_for(db.session, desk().ledger, asker(), needs[:NEEDS_SHOWN], at)
     titles = choice_titles(db.session, needs[:NEEDS_SHOWN])
     shown = [item for need in needs[:NEEDS_SHOWN] if (item := _shown(need, codes, cards, titles, at)) is not None]
+    turned_away = _turned_away({need.live_code_id for need in needs if need.why in ROOMLESS}, at)
     return render_template(
         "codes/today.html",
         today_words=format_date(at.astimezone(desk().zone), "full"),
-        needs=shown,
-        total=len(needs),
+        needs=[*shown, *turned_away][:NEEDS_SHOWN],
+        total=len(needs) + len(turned_away),
         to_swap=len({need.member_id for need in needs if need.why in SWAPPED}),
         figures=_figures(at),
         swaps=_swaps(at),
@@ -83,6 +87,30 @@ def _shown(
     picture = {"low": "alert-triangle", "empty": "qrcode"}.get(need.why, "alert-circle")
     more = titles.get(need.choice_id, "") if need.choice_id is not None else _more(need)
     return Shown(need.why, tone, picture, _words(need, at), more, live_code, card)
+
+
+def _turned_away(told_already: set[int], at: datetime) -> list[Shown]:
+    """Live codes at which people found no room a moment ago, although some is left: for other places, or at other times
+    of the day."""
+    counter = figures()
+    found = counter.overflows(db.session, asker().owner_id, at - LATELY) if counter is not None else {}
+    needed = [Need("overflow", live_code_id) for live_code_id in found if live_code_id not in told_already]
+    codes, _ = cards_for(db.session, desk().ledger, asker(), needed, at)
+    return [
+        Shown("overflow", "warn", "alert-triangle", _found_no_room(found[code.id]), "", code, None)
+        for code in codes.values()
+        if code.state == "active"
+    ]
+
+
+def _found_no_room(people: int) -> str:
+    return str(
+        ngettext(
+            "%(num)s scan found no room in the last two hours",
+            "%(num)s scans found no room in the last two hours",
+            people,
+        )
+    )
 
 
 def _words(need: Need, at: datetime) -> str:

@@ -92,8 +92,11 @@ class Scans:
     def of_days(self, session: Session, owner_id: int | None, days: Sequence[date]) -> list[DayFigures]:
         return [DayFigures(scans=1000 + ago, visitors=ago, assigned=7) for ago in range(len(days))]
 
+    def __init__(self, overflows: Mapping[int, int] | None = None) -> None:
+        self._overflows = overflows or {}
+
     def overflows(self, session: Session, owner_id: int | None, since: datetime) -> Mapping[int, int]:
-        return {}
+        return self._overflows
 
 
 def test_scans_of_today_stand_beside_yesterday_s(
@@ -109,3 +112,14 @@ def test_page_stands_where_nobody_counts_scans(app: Flask, panel: Browser, live_
     del app.extensions[FIGURES]
     assert "figure-number" not in panel.get("/today")
     assert "in 7 days" not in panel.get("/codes")
+
+
+def test_people_turned_away_a_moment_ago_are_told_once(
+    app: Flask, panel: Browser, session: Session, owner: User
+) -> None:
+    roomy = code(session, owner, {}, name="roomy")[0]
+    closed = code(session, owner, {"capacity": 1, "headcount": 1}, name="closed one")[0]
+    app.extensions[FIGURES] = Scans({roomy: 12, closed: 3})
+    page = panel.get("/today")
+    assert "12 scans found no room in the last two hours" in page and "3 scans" not in page
+    assert f'href="/codes/{roomy}/rules">Look at the rules' in page
