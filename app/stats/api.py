@@ -70,6 +70,9 @@ class RowAnswer(CountsAnswer):
 class StatsAnswer(ma.Schema):
     rows = ma.fields.List(ma.fields.Nested(RowAnswer))
     totals = ma.fields.Nested(CountsAnswer)
+    unknown_share = ma.fields.Float(
+        allow_none=True, metadata={"description": "By region: which part of the scans came from nobody knows where."}
+    )
     by = ma.fields.String()
     since = ma.fields.DateTime(data_key="from")
     until = ma.fields.DateTime(data_key="to", metadata={"description": "Not included."})
@@ -89,6 +92,7 @@ def stats(query: dict[str, Any], live_code_id: int) -> Any:
     return {
         "rows": [{"key": _key(row.key), **_counts(row.counts)} for row in found.rows],
         "totals": _counts(found.totals),
+        **({"unknown_share": store.unknown_share(found.rows)} if query["by"] == "region" else {}),
         "by": query["by"],
         "since": period.since,
         "until": period.until,

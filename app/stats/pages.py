@@ -81,6 +81,7 @@ class Breakdown:
     title: str
     lines: Sequence[Line]
     more: Sequence[Line]
+    note: str = ""
 
 
 def asker_id() -> int | None:
@@ -192,7 +193,8 @@ def _breakdown(by: str, rows: Sequence[Row], names: store.Names) -> Breakdown | 
     told.sort(key=lambda row: -row.counts.visitors)
     most = told[0].counts.visitors
     lines = [_line(wording.name_of(by, row.key, names, language()), row.counts, most) for row in told]
-    return Breakdown(str(wording.DIMENSIONS[by]), lines[:ROWS_SHOWN], lines[ROWS_SHOWN:])
+    note = wording.unknown_share(store.unknown_share(rows)) if by == "region" else ""
+    return Breakdown(str(wording.DIMENSIONS[by]), lines[:ROWS_SHOWN], lines[ROWS_SHOWN:], note)
 
 
 def _line(name: str, counts: Counts, most: int) -> Line:

@@ -113,6 +113,13 @@ def report(session: Session, live_code_id: int, period: Period, by: str, zone: t
     return Report(by_day if by == "day" else _by_key(session, live_code_id, period, by, zone), totals)
 
 
+def unknown_share(rows: Iterable[Row]) -> float | None:
+    """Which part of all scans has no value, such as a place; None where nothing was scanned."""
+    rows = list(rows)
+    scans = sum(row.counts.scans for row in rows)
+    return sum(row.counts.scans for row in rows if row.key is None) / scans if scans else None
+
+
 def sum_up(counts: Iterable[Counts]) -> Counts:
     total = Counts()
     for one in counts:

@@ -55,6 +55,11 @@ DEVICES = {
 }
 
 
+def unknown_share(share: float | None) -> str:
+    """For the places: mobile data often tells the country only."""
+    return gettext("Place unknown: %(percent)s %% of scans", percent=round(100 * share)) if share else ""
+
+
 def name_of(dimension: str, key: Key, names: Names, language: str) -> str:
     """What a reader calls one row of a dimension."""
     if key is None:

@@ -113,3 +113,12 @@ def test_a_colleague_sees_the_numbers_of_what_is_shared_with_them(app: Flask, en
     dora = somebody(app, engine)
     share(engine, 1, dora, "view")
     assert dora.answer(PATH, query_string=DAYS)["totals"]["scans"] == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_regions_tell_which_part_of_the_scans_came_from_nobody_knows_where(engine: Engine, bob: Somebody) -> None:
+    happened(engine, event(at=at("2026-11-02 10:10"), region=None))
+    assert bob.answer(PATH, query_string={**DAYS, "by": "region"})["unknown_share"] == 0.25
+    assert "unknown_share" not in bob.answer(PATH, query_string={**DAYS, "by": "day"})
+    nothing = {"from": "2026-10-01", "to": "2026-10-02", "by": "region"}
+    assert bob.answer(PATH, query_string=nothing)["unknown_share"] is None

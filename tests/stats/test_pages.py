@@ -120,3 +120,10 @@ def test_another_marketer_s_numbers_are_not_there(app: Flask, engine: Engine, bo
     assert browser.get("/codes/99/stats").status_code == 404
     assert "门店" in page(app, somebody(app, engine, "viewer"), "/stats")
     assert "/login" in app.test_client().get("/stats").headers["Location"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_share_of_scans_from_nobody_knows_where_is_told(app: Flask, engine: Engine, bob: Somebody) -> None:
+    assert "Place unknown" not in page(app, bob, "/codes/1/stats", days=7)
+    happened(engine, event(at=datetime.now(ZONE), region=None))
+    assert "Place unknown: 25 % of scans" in page(app, bob, "/codes/1/stats", days=7)
