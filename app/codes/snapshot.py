@@ -21,7 +21,7 @@ from app.codes.choices import choices_of
 from app.codes.members import members_of
 from app.codes.placements import placements_of
 from app.codes.versions import current_versions
-from app.ledger import LedgerDown
+from app.ledger import NotReady
 from app.rules.kinds import KINDS
 from app.rules.model import (
     Choice,
@@ -125,7 +125,7 @@ def _store(engine: Engine) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
-        raise LedgerDown(f"no snapshot: {type(error).__name__}") from error
+        raise NotReady(f"no snapshot: {type(error).__name__}") from error
 
 
 def _repeatable(engine: Engine) -> Engine:

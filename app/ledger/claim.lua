@@ -274,7 +274,7 @@ while at_tier <= #tiers do
     local rest = ',"rank":"' .. (k.reserve and 'reserve' or rank) .. '"'
     if pinned_first and pinned == 0 then rest = rest .. ',"reason":"pin_skipped"' end
     tell(answered('assigned', s, k.shown, rest), scope, value, counts .. booked(c, k.g))
-    return {1, value, number, k.reserve and 1 or 0, epoch}
+    return {1, value, number, k.reserve and 1 or 0, epoch, c.n}
   end
   if refused then
     for i = 0, length - 1 do

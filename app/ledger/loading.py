@@ -10,17 +10,13 @@ import threading
 import time
 
 from app.ledger import keys
-from app.ledger.protocol import LedgerDown
+from app.ledger.protocol import LedgerDown, NotReady
 from app.ledger.scripts import Scripts
 from app.ledger.truth import Standing, Truth
 
 WAIT_SECONDS = 3.0
 LOCK_MILLISECONDS = 60_000
 CLOSED_MILLISECONDS = 600_000
-
-
-class LoadingElsewhere(LedgerDown):
-    """Somebody else is loading it, and it takes long; everything else goes on."""
 
 
 class Loader:
@@ -44,7 +40,7 @@ class Loader:
                 if not self._is_closed(standing.home) and self._lock(standing.home, token):
                     self._load(live_code_id, standing, token)
                 elif time.monotonic() > deadline:
-                    raise LoadingElsewhere(f"live code {live_code_id} is being loaded")
+                    raise NotReady(f"live code {live_code_id} is being loaded")
                 else:
                     time.sleep(0.02)
 

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from app.rules.model import Count, Plan, Rank, Seat, Turns
+from app.rules.model import Candidate, Count, Plan, Rank, Seat, Turns
 from app.rules.tally import ScanEvent
 
 
 class LedgerDown(Exception):
     """The store behind the ledger does not answer; nothing was decided."""
+
+
+class NotReady(LedgerDown):
+    """Only what was asked for is being loaded; everything else goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,10 @@ class Ledger(Protocol):
     def erase(self, visitor: str, live_code_ids: Collection[int] | None = None) -> int:
         """Forgets this visitor under these live codes, or everywhere (None), and leaves keyed-hash tombstones, so that
         no signed cookie brings a seat back; counts stay. Answers how many seats were forgotten."""
+
+    def lease(self, plan: Plan) -> Candidate | None:
+        """Somebody who may be shown to a new visitor while the store does not answer: one seat of the few that this
+        worker may give away unasked, at most 2 % of the last known room. None: nobody, or no such seats."""
 
     def close(self) -> None:
         """Gives back connections, when nobody asks any more."""

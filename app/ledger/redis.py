@@ -5,6 +5,7 @@ from SQL and asks again; a version newer than the one in Redis is published by t
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -30,7 +31,7 @@ from app.ledger.scripts import Scripts, bulk, head
 from app.ledger.spool import Spool
 from app.ledger.truth import EVERYWHERE, Truth
 from app.ledger.wire import Servers
-from app.rules.model import Count, Plan, Seat, Turns
+from app.rules.model import Candidate, Count, Plan, Seat, Turns
 from app.rules.tally import ScanEvent
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ STALE, ASSIGNED, RETURNING, HELD, NO_ROOM, NOT_LOADED, CHOKED = 0, 1, 2, 3, 4, 5
 TRIES = 4
 PLANS = 4096
 RECONCILE_SECONDS = 1.0
+LEASE_PERCENT = 2
+MOST_REMEMBERED = 50_000
 MOVES, COSTS_CHANGE = 1, 2
 
 _ASKED = Struct(">IIBIIIIBIHIIHIId")
@@ -60,6 +63,9 @@ class RedisLedger:
         self._loader = Loader(self._scripts, truth)
         self._epoch = 0
         self._reconcile_at = 0.0
+        self._counted: dict[int, tuple[int, int]] = {}  # by member: counted_from, and the last count we were told
+        self._leased: dict[int, int] = {}  # by member: seats given away unasked in this outage
+        self._leasing = threading.Lock()
         self._homes: dict[int, str] = {}  # of live codes that do not stand in their own bucket
         self._plans: dict[tuple[int, int], tuple[Plan, bytes]] = {}
 
@@ -226,6 +232,23 @@ class RedisLedger:
         ]
         return StuckAnswer(True, seat, self._suspect(seat, event.at, reports))
 
+    def lease(self, plan: Plan) -> Candidate | None:
+        with self._leasing:
+            for tier in plan.tiers:
+                for candidate in tier.candidates:
+                    if candidate.is_reserve or candidate.daily_limit is not None:
+                        continue
+                    given = self._leased.get(candidate.member_id, 0)
+                    if candidate.limit is None or given < self._lease_of(candidate, candidate.limit):
+                        self._leased[candidate.member_id] = given + 1
+                        return candidate
+        return None
+
+    def _lease_of(self, candidate: Candidate, limit: int) -> int:
+        """How many seats this worker may give away: of a count nobody told us of, none."""
+        counted_from, counted = self._counted.get(candidate.member_id, (None, 0))
+        return max(0, limit - counted) * LEASE_PERCENT // 100 if counted_from == candidate.counted_from else 0
+
     def turns(self, tier_key: str) -> Turns:
         """Whom the turns would reach next, in the rules' words: passes by how far away a member's next turn is."""
         live_code, _, name = tier_key.partition(":")
@@ -341,12 +364,17 @@ class RedisLedger:
         return packed
 
     def _taken(self, claim: Claim, answer: list[Any]) -> Assigned | Returning:
-        kind, value, number, is_reserve, epoch = answer
+        kind, value, number, is_reserve, epoch = answer[:5]
         if epoch > self._epoch:
             self._epoch = epoch
         seat = self._seat_of(value, claim.scope)
         if kind == RETURNING:
             return Returning(seat)
+        if len(self._counted) > MOST_REMEMBERED:
+            self._counted.clear()
+        self._counted[seat.member_id] = (claim.plan.keep[seat.member_id].counted_from, answer[5])
+        if self._leased:
+            self._leased.clear()
         if is_reserve:
             self._promote(seat)
         return Assigned(seat, claim.plan.tiers[number].rank)

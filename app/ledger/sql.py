@@ -35,7 +35,7 @@ from app.ledger.spool import Spool
 from app.ledger.statements import LOCK, Found
 from app.ledger.tables import ledger_state, seats, stuck_reports, tombstones
 from app.rules import capacity
-from app.rules.model import Candidate, Count, Mode, Rank, Seat, Tier, Turns
+from app.rules.model import Candidate, Count, Mode, Plan, Rank, Seat, Tier, Turns
 from app.rules.tally import ScanEvent
 
 FIRST_LOOK = 8  # members read at first in sequential mode: mostly one of the first few has room
@@ -117,6 +117,10 @@ class SqlLedger:
 
     def stuck(self, scope: str, visitor: str, event: ScanEvent, today: date) -> StuckAnswer:
         return self._retrying(lambda connection: leaving.stuck(connection, scope, visitor, event, today))
+
+    def lease(self, plan: Plan) -> Candidate | None:
+        """Nobody: without SQL there is no snapshot to go by for long either."""
+        return None
 
     def turns(self, tier_key: str) -> Turns:
         with self._reading() as connection:

@@ -16,7 +16,7 @@ from app.db.held import HeldConnections, WriteTurn
 from app.ledger import counting, packing
 from app.ledger.keys import own_scope
 from app.ledger.leaving import SUSPECT_AFTER, SUSPECT_WITHIN
-from app.ledger.protocol import LedgerDown
+from app.ledger.protocol import NotReady
 from app.ledger.statements import LOCK, insert_for
 from app.ledger.tables import member_counts, members, seats, stuck_reports, tombstones
 from app.rules.kinds import KINDS
@@ -46,7 +46,7 @@ class Standing:
 
 
 class Truth:
-    """Safe over threads and across fork. Raises LedgerDown when SQL does not answer."""
+    """Safe over threads and across fork. Raises NotReady when SQL does not answer."""
 
     def __init__(self, engine: Engine, secret: bytes, turn: WriteTurn | None = None) -> None:
         self._held = HeldConnections(engine, turn)
@@ -198,7 +198,7 @@ class Truth:
             yield
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, driver.OperationalError, driver.InterfaceError) as error:
             self._held.drop()
-            raise LedgerDown(f"SQL: {type(error).__name__}: {error}"[:300]) from error
+            raise NotReady(f"SQL: {type(error).__name__}: {error}"[:300]) from error
 
 
 def _home(row: Any) -> str:

@@ -122,6 +122,7 @@ class Servers:
         self._slots: list[tuple[int, int, Address]] = []
         self._where: dict[int, Address | str] = {}  # by slot
         self._is_cluster: bool | None = None
+        self._nowhere_until = 0.0
         self._lock = threading.Lock()
         self._down: dict[Any, float] = {}  # servers that did not answer, and until when nobody asks them
 
@@ -236,6 +237,15 @@ class Servers:
     # -- which server --------------------------------------------------------------------------------------------------
 
     def _locate(self, slot: int) -> Address | str:
+        if time.monotonic() < self._nowhere_until:
+            raise LedgerDown("nobody knew where the keys are a moment ago")
+        try:
+            return self._located(slot)
+        except LedgerDown:
+            self._nowhere_until = time.monotonic() + PAUSE_SECONDS
+            raise
+
+    def _located(self, slot: int) -> Address | str:
         if self._sentinel:
             address: Address | str = self._current_master()
         else:

@@ -6,6 +6,7 @@ Owns the order of the steps and the policy for a store that does not answer; wha
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from random import random
 from typing import Protocol
 
 from app.ledger import Answer as ClaimAnswer
-from app.ledger import Assigned, Claim, CountKey, Held, KeptSeat, Ledger, LedgerDown, NoRoom, Returning, Stale
+from app.ledger import Assigned, Claim, CountKey, Held, KeptSeat, Ledger, LedgerDown, NoRoom, NotReady, Returning, Stale
 from app.rules import capacity, routing
 from app.rules.model import (
     Choice,
@@ -111,6 +112,7 @@ class Decider:
         self._roll = roll
         self._plans = Plans()
         self._quiet_until = 0.0
+        self._asked = threading.local()  # `event_id`: of what this thread has asked the ledger last
 
     # -- what the door calls -----------------------------------------------------------------------------------------
 
@@ -253,6 +255,7 @@ class Decider:
 
     def _current(self, slug: str, scanner: Scanner, step: Callable[[Snapshot], Answer | Stale]) -> Answer:
         snapshot: Snapshot | None = None
+        self._asked.event_id = None
         try:
             snapshot = self._snapshots.by_slug(slug)
             if time.monotonic() < self._quiet_until:
@@ -268,14 +271,17 @@ class Decider:
                 snapshot = again or self._snapshots.reload(snapshot.id)
             raise LedgerDown("the live code changes faster than it can be read")
         except LedgerDown as error:
-            self._quiet_until = time.monotonic() + PAUSE_SECONDS
+            if not isinstance(error, NotReady):
+                self._quiet_until = time.monotonic() + PAUSE_SECONDS
             log.error("the ledger does not answer: %s", error)
             return self._without_store(snapshot, scanner)
 
     def _without_store(self, snapshot: Snapshot | None, scanner: Scanner) -> Answer:
-        """The outage policy, in one place: a signed seat is honoured; else the fallback; else a page that says wait."""
+        """The outage policy, in one place: a signed seat is honoured; else the fallback; else one of the few seats a
+        worker may give away unasked, which the visitor's cookie brings home later; else a page that says wait."""
         if snapshot is None:
             return Answer(Decision(Outcome.UNAVAILABLE), None, provisional=True)
+        asked: str | None = self._asked.event_id
         now = self._clock()
         refused = routing.refusal(snapshot, now)
         if refused is not None:
@@ -286,14 +292,30 @@ class Decider:
             decision = Decision(Outcome.RETURNING, member, snapshot.choice(member.choice_id))
         elif (spare := routing.fallback_member(snapshot, None, now)) is not None:
             decision = Decision(Outcome.FALLBACK, spare)
+        elif (seat := self._leased(snapshot, scanner, now)) is not None:
+            decision = Decision(Outcome.ASSIGNED, snapshot.member(seat.member_id))
+            self._remember_outage(snapshot, scanner, decision, now, asked)
+            # Of no epoch: whatever life the store has when it is back, this seat is older.
+            return Answer(decision, snapshot, routing.scope_of(snapshot), seat, epoch=0, provisional=True)
         else:
             decision = Decision(Outcome.UNAVAILABLE)
-        self._remember_outage(snapshot, scanner, decision, now)
+        self._remember_outage(snapshot, scanner, decision, now, asked)
         return Answer(decision, snapshot, provisional=True)
 
-    def _remember_outage(self, snapshot: Snapshot, scanner: Scanner, decision: Decision, now: datetime) -> None:
+    def _leased(self, snapshot: Snapshot, scanner: Scanner, now: datetime) -> Seat | None:
+        if snapshot.is_grouped:
+            return None  # they would have to be asked first
+        place = _Step(self, snapshot, scanner, "scan", now).place
+        lent = self._ledger.lease(self.plan(snapshot, None, place, now))
+        return Seat(snapshot.id, lent.member_id, lent.generation, now) if lent is not None else None
+
+    def _remember_outage(
+        self, snapshot: Snapshot, scanner: Scanner, decision: Decision, now: datetime, asked: str | None
+    ) -> None:
         member_id = decision.member.id if decision.member is not None else None
         event = _Step(self, snapshot, scanner, "scan", now).event
+        if asked is not None:  # a store that was too slow may have taken it after all: then it counts once
+            event = event.with_answer(id=asked)
         try:
             self._ledger.record(event.with_answer(outcome=decision.outcome.value, member_id=member_id), None)
         except LedgerDown:
@@ -335,6 +357,7 @@ class _Step:
             app=scanner.app,
             language=scanner.language,
         )
+        decider._asked.event_id = self.event.id
 
     def go(self, choice_id: int | None, *, only_held: bool = False) -> Answer | Stale:
         refused = routing.refusal(self.snapshot, self.now)
