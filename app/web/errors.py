@@ -6,6 +6,7 @@ refusals that a scanner meets are not errors and have their own pages.
 
 import logging
 from collections.abc import Mapping, Sequence
+from errno import EDQUOT, ENOSPC, EROFS
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -54,7 +55,10 @@ KNOWN: dict[int, tuple[str, Any]] = {
         "store_unavailable",
         lazy_gettext("A store we need does not answer right now. Please try again in a moment."),
     ),
+    507: ("storage_full", lazy_gettext("The server's disk is full. Nothing was changed.")),
 }
+# What a disk answers that takes nothing more: full, over its quota, read-only.
+_DISK_IS_FULL = {ENOSPC, EDQUOT, EROFS}
 
 
 def init_app(app: Flask, store_errors: Mapping[int, Sequence[type[Exception]]]) -> None:
@@ -63,6 +67,7 @@ def init_app(app: Flask, store_errors: Mapping[int, Sequence[type[Exception]]]) 
     app.register_error_handler(Problem, answer)
     app.register_error_handler(CSRFError, _answer_csrf)
     app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(OSError, _answer_disk)
     for status, errors in store_errors.items():
         for error in errors:
             app.register_error_handler(error, partial(_answer_store, status))
@@ -130,6 +135,14 @@ def _answer_http(error: HTTPException) -> Response | HTTPException:
         # The body was not read, so the connection cannot carry another request.
         problem.headers["Connection"] = "close"
     return answer(problem)
+
+
+def _answer_disk(error: OSError) -> Response | HTTPException:
+    """Large uploads and sheets pass through temporary files, so a full disk may meet any request."""
+    if error.errno not in _DISK_IS_FULL:
+        return _answer_http(InternalServerError(original_exception=error))
+    log.error("the disk takes nothing more: %s", error.strerror)
+    return answer(known_problem(HTTPStatus.INSUFFICIENT_STORAGE))
 
 
 def _note_bug(error: InternalServerError) -> None:

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -139,6 +141,27 @@ def test_too_many_requests_say_when_to_come_back(answering: Answering) -> None:
 
     answer = answering(refuse).get("/api/v1/try")
     assert answer.status_code == 429 and answer.headers["Retry-After"] == "30"
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["/try", "/api/v1/try"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_takes_nothing_more_is_named(path: str, number: int, answering: Answering) -> None:
+    def write() -> None:
+        raise OSError(number, os.strerror(number))
+
+    answer = answering(write).get(path, headers={"Accept-Language": "zh-CN"})
+    assert answer.status_code == 507 and "服务器磁盘满了" in answer.get_data(as_text=True)
+
+
+@on_sqlite
+def test_any_other_trouble_of_the_operating_system_is_a_bug(answering: Answering) -> None:
+    def write() -> None:
+        raise PermissionError(errno.EACCES, "/var/lib/secret")
+
+    answer = answering(write).get("/api/v1/try")
+    assert answer.status_code == 500 and error_of(answer)["code"] == "internal_error"
+    assert "secret" not in answer.text
 
 
 @on_sqlite
