@@ -147,7 +147,8 @@ def memory(number: int) -> None:
         back = here.claims(snapshot, again)
         print(f"{number} visitors: {(after - before) / number:.1f} bytes each")
         print(
-            f"first scan {spent / number * 1e6:.1f} µs, at the end {spent_full / 2e4 * 1e6:.1f}, back {back / 2e4 * 1e6:.1f}"
+            f"first scan {spent / number * 1e6:.1f} µs, at the end {spent_full / 2e4 * 1e6:.1f}, "
+            f"back {back / 2e4 * 1e6:.1f}"
         )
 
 
@@ -175,7 +176,8 @@ def claims(rounds: int = 5, number: int = 4000) -> None:
             inside[name] = here.client.info("commandstats")["cmdstat_evalsha"]["usec_per_call"]
         for name in codes:
             print(
-                f"{name}: in the server {inside[name]:.1f} µs, first {statistics.median(first[name]):.1f} µs, back {statistics.median(back[name]):.1f} µs"
+                f"{name}: in the server {inside[name]:.1f} µs, first {statistics.median(first[name]):.1f} µs, "
+                f"back {statistics.median(back[name]):.1f} µs"
             )
         print(f"190 of 200 full: first {here.claims(nearly_full, visitors(15)) / 15 * 1e6:.1f} µs")
 

@@ -11,13 +11,14 @@ from flask import Blueprint, Response, current_app, g, make_response, render_tem
 from flask_babel import gettext
 
 from app.alerts import links, wording
-from app.alerts.desk import DESK, Desk, Shown, Verdict
+from app.alerts.desk import DESK, Desk
 from app.alerts.links import Stale
 from app.alerts.models import SwapLink
 from app.db import db, writing
 from app.db.audit import Actor
 from app.outside.images import MAX_BYTES
 from app.rules.kinds import KINDS
+from app.rules.swap_link import Shown, Verdict
 from app.web.csrf import csrf
 from app.web.i18n import language
 

@@ -5,7 +5,6 @@ hands in the one question that is asked inside the transaction (`take`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -20,34 +19,12 @@ from app.codes.versions import Bound
 from app.db import writing
 from app.db.audit import Actor
 from app.outside.files import StoreFull
+from app.rules.swap_link import Shown, Verdict
 from app.web.signing import sign, verify
 
 PUBLISHED = "/m/"
 PURPOSE = "bound by owner"
 NOBODY = Asker(Actor("swap link"), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    name: str
-    title: str
-    kind: str
-    image: str
-    version: int
-    expires_at: datetime | None
-    status: str
-    is_group: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    token: str = ""
-    image: str = ""
-    kind: str = ""
-    other_kind: bool = False
-    expires_at: datetime | None = None
-    was_read: bool = False
-    why: str = ""
 
 
 class OwnersDoor:
