@@ -1,7 +1,7 @@
 # From a bare checkout: `make run` serves Huozi, `make test` runs every test. Needs Python 3.11 or newer, git and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help run assets migrate translations docs geo test coverage lint types check bench prove servers clean
+.PHONY: help run assets migrate translations docs geo test coverage lint types check bench prove pages screenshots servers clean
 
 VENV := .venv/bin
 # What was installed, by the time of the file that asked for it.
@@ -56,6 +56,12 @@ check: lint types test ## lint, types and tests
 
 bench: $(DEV_ENV) assets servers ## the load benchmark, prints its table
 	@$(VENV)/python bench/run.py
+
+pages: $(DEV_ENV) assets ## server time of every page with 5,000 live codes and 10 million scans
+	@$(VENV)/python bench/pages.py
+
+screenshots: $(DEV_ENV) assets servers ## take the pictures of docs/screenshots anew
+	@$(VENV)/python scripts/screenshots
 
 prove: $(DEV_ENV) servers ## the faults at full size: servers killed and stopped under load
 	@HUOZI_PROVE=1 $(VENV)/python -m pytest tests/faults

@@ -97,7 +97,7 @@ def pages_of(session: Any) -> list[str]:
         f"/members/{member}", f"/members/{member}/swap",
         "/stats", "/stats?period=90",
         "/visitors", "/visitors?page=500", f"/visitors?live_code_id={code}", f"/visitors/{visitor}",
-        "/account", "/account/devices", "/account/tokens", "/users", "/audit", "/status",
+        "/account", "/account/devices", "/account/tokens", "/users", "/audit", "/system",
     ]  # fmt: skip
 
 
