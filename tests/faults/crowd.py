@@ -52,10 +52,10 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def p99(self, since: float, until: float) -> float:
-        took = sorted(seconds for at, seconds in self.seconds if since <= at < until)
-        assert len(took) >= 100, f"only {len(took)} scans"
-        return took[int(len(took) * 0.99)]
+    def share_slower_than(self, limit_seconds: float, since: float, until: float) -> float:
+        took = [seconds for at, seconds in self.seconds if since <= at < until]
+        assert took, "nobody scanned"
+        return sum(seconds >= limit_seconds for seconds in took) / len(took)
 
     def _scan_on(self) -> None:
         mine: list[Visitor] = []
