@@ -35,7 +35,7 @@ def bob(app: Flask, town: Town) -> FlaskClient:
 def test_the_list_holds_a_marketer_s_own_visitors(app: Flask, town: Town, bob: FlaskClient) -> None:
     ann, bea = town.visitor(town.bob, tag="母婴"), town.visitor(town.bob, live_code_id=2)
     text = page(bob, "/visitors")
-    assert listed(text) == [ann, bea]
+    assert listed(text) == [bea, ann]
     for shown in ("2 visitors", "Guangzhou, Guangdong", "母婴", "海报", "chose 母婴群", "long-pressed"):
         assert shown in text, shown
     assert "门店" not in text
