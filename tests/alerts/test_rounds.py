@@ -11,7 +11,7 @@ from app.alerts.models import AlertRound, AlertRule
 from app.alerts.survey import Survey
 from app.db import db, writing
 from app.db.audit import Actor, record
-from app.stats.models import ROLLUPS, rollup_total
+from app.stats.models import ROLLUPS
 from tests import make
 from tests.alerts.conftest import NOW, World, later
 
@@ -25,7 +25,7 @@ def expiring(world: World, hours: float, **more: Any) -> Any:
 def test_an_expiry_is_told_at_48_and_12_hours_and_when_it_has_come(world: World) -> None:
     world.channel()
     expiring(world, 60)
-    for hour in range(0, 62):
+    for hour in (0, 11, 12, 13, 47, 48, 49, 59, 60, 61):
         world.round(later(hours=hour))
     assert world.heard() == [["expiring"], ["expiring"], ["expired"]]
     assert [alert.due_at for alert in world.alerts()] == [later(hours=12), later(hours=48), later(hours=60)]
@@ -126,7 +126,7 @@ def test_at_night_what_can_wait_waits_and_comes_in_one_message(world: World) -> 
     world.channel(quiet_from=22 * 60, quiet_until=8 * 60)
     expiring(world, 48 + 11)  # told at eleven in the evening
     expiring(world, 48 + 13)
-    for hour in range(0, 22):
+    for hour in (0, 10, 11, 12, 13, 19, 20, 21):
         world.round(later(hours=hour))
     assert world.heard() == [["expiring", "expiring"]]
     assert world.messages()[0].ended_at == later(hours=20)
@@ -142,9 +142,9 @@ def test_what_cannot_wait_is_told_at_night(world: World) -> None:
 def test_the_morning_s_digest_comes_once_and_tells_what_is_open(world: World) -> None:
     world.channel(digest_at=8 * 60 + 30, lowest_level=2)
     expiring(world, 80)
-    for hour in range(0, 72):
+    for hour in (0, 20, 21, 22, 32, 44, 45, 46, 68, 69, 70):
         world.round(later(hours=hour))
-    # The first at 9:00 on Wednesday: on Tuesday nothing was open, and nothing was sent.
+    # At 9:00 on Tuesday nothing was open, and nothing was sent.
     assert world.heard() == [["expiring"], ["expiring"]]
     assert [heard.sent["kind"] for heard in world.hook.heard] == ["digest", "digest"]
 
@@ -233,4 +233,3 @@ def test_rounds_say_that_somebody_looks(world: World) -> None:
     world.round(later(minutes=1))
     world.session.rollback()
     assert world.session.scalars(sa.select(AlertRound.at)).all() == [later(minutes=1)]
-    assert rollup_total is not None
