@@ -19,11 +19,11 @@ import app.stats.models  # noqa: F401
 from app import cli, installation, wiring
 from app.accounts import admin_pages, guard, shell, system_pages
 from app.accounts import pages as account_pages
+from app.accounts.installation import INSTALLATION
 from app.alerts import link_pages, status_pages
 from app.alerts import pages as alerts_pages
 from app.alerts import wording as alerts_wording
 from app.alerts.desk import DESK as ALERTS_DESK
-from app.accounts.installation import INSTALLATION
 from app.codes import api as codes_api
 from app.codes import pages as codes_pages
 from app.codes import today_pages

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from app.alerts import deliveries, rounds
 from app.alerts.desk import DESK, Desk
 from app.db import db
 from app.ledger import LedgerDown
+from app.outside.signals import told_to_stop
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,7 @@ group = AppGroup("alerts", help="Telling people before a code is dead.")
 )
 def run(once: bool, clock: str | None) -> None:
     """Notice what somebody should know, send what is due. Several of these may run at once."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     desk = cast(Desk, current_app.extensions[DESK])
     if clock is not None:
         for moment in _moments(clock):
