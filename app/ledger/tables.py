@@ -88,7 +88,8 @@ ledger_state = sa.Table(
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    # A claim a row: 32 bits would end after two billion of them.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("body", sa.Text, nullable=False),
 )
 
