@@ -298,7 +298,7 @@ def test_what_will_happen_follows_the_rules_while_they_are_chosen(
     with panel(**DESK) as page:
         page.goto(f"/codes/{code.id}/rules")
         expect(page.locator("#told")).to_contain_text("fill the first code that has room")
-        page.locator('[name=mode][value=random]').check()
+        page.locator("[name=mode][value=random]").check()
         expect(page.locator("#told")).to_contain_text("dealt out at random")
         page.fill("#from", "成都")
         page.get_by_role("button", name="See what happens").click()
