@@ -86,6 +86,18 @@ class Crowd:
             if answer["member"] is not None and answer["outcome"] in ("assigned", "returning"):
                 visitor.shown.append(answer["member"]["id"])
 
+    def gets_a_seat_again(self, seconds: float = 60) -> bool:
+        """Whether somebody new is assigned within this time: how long a store takes to come back is the machine's."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            visitor = Visitor()
+            self.visitors.append(visitor)
+            self.scan(visitor)
+            if visitor.outcomes[-1:] == ["assigned"]:
+                return True
+            time.sleep(0.2)
+        return False
+
     def ask(self, visitor: Visitor) -> tuple[int, Any, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
