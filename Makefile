@@ -44,7 +44,7 @@ test: $(DEV_ENV) assets servers ## all tests, on real servers; PYTEST="-k words"
 	@$(VENV)/python -m pytest -n 2 --timeout=300 $(PYTEST)
 
 coverage: $(DEV_ENV) servers ## branches of the rules and the ledger that no test takes: none
-	@$(VENV)/python -m pytest -n 2 --timeout=300 tests/rules tests/ledger --cov=app.rules --cov=app.ledger --cov-report=term-missing --cov-fail-under=100
+	@$(VENV)/python -m pytest -n 2 --timeout=300 tests/rules tests/ledger --cov=app/rules --cov=app/ledger --cov-report=term-missing --cov-fail-under=100
 
 lint: $(DEV_ENV) ## style of all Python
 	@$(VENV)/ruff check . $$(grep -lE '^#!.*python' scripts/*)
