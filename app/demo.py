@@ -67,7 +67,7 @@ def load(if_empty: bool, owner: str | None) -> None:
             return
         for poster in posters:
             live_code = _make(session, poster, user_id, bound, now)
-            click.echo(f"demo: {live_code.title}  {desk.short_url(live_code.slug)}")
+            click.echo(f"demo: {live_code.title}  {desk.short_url(live_code)}")
 
 
 def owner_of(session: Session, email: str | None) -> User | None:

@@ -87,7 +87,29 @@ class Settings:
     @property
     def public_url_is_test(self) -> bool:
         """Would a poster printed with this address stop working (or never work) outside this room?"""
-        return not self.is_https or _is_local(urlsplit(self.public_url).hostname or "")
+        return is_test_url(self.public_url)
+
+
+def is_test_url(url: str) -> bool:
+    """Is this origin without encryption, or known in this network alone?"""
+    return not url.startswith("https://") or _is_local(urlsplit(url).hostname or "")
+
+
+def origin_of(url: str) -> str | None:
+    """An address as codes say it, such as https://qr.example.com: scheme and host alone; None for anything else."""
+    parts = _split(url)
+    if (
+        parts is None
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+        or any(mark.isspace() for mark in url)
+    ):
+        return None
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -242,20 +264,10 @@ def _public_url(read: _Reader, env: Environment, port: int) -> str:
     url = read.text("HUOZI_PUBLIC_URL")
     if not url and env == "production":
         raise SettingsError("HUOZI_PUBLIC_URL must be set in production: it is what the printed QR codes say")
-    url = url or f"http://127.0.0.1:{port}"
-    parts = _split(url)
-    if (
-        parts is None
-        or parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path.strip("/")
-        or parts.query
-        or parts.fragment
-        or "@" in parts.netloc
-        or any(mark.isspace() for mark in url)
-    ):
+    origin = origin_of(url or f"http://127.0.0.1:{port}")
+    if origin is None:
         raise SettingsError(f"HUOZI_PUBLIC_URL must look like https://qr.example.com, without a path, not {url!r}")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return origin
 
 
 def _split(url: str) -> SplitResult | None:

@@ -17,6 +17,7 @@ from app.alerts.survey import Survey
 from app.codes.by_owner import OwnersDoor
 from app.codes.changes import seen_by
 from app.codes.desk import Desk
+from app.codes.hosts import Origins
 from app.codes.snapshot import Snapshots
 from app.codes.uploads import Shelves
 from app.db import make_engine
@@ -113,7 +114,6 @@ class House:
             zone=settings.zone,
             key=settings.secret_key,
             public_url=settings.public_url,
-            is_test=settings.public_url_is_test,
             clock=utc_now,
         )
 
@@ -166,7 +166,7 @@ class House:
             pages=Pages(utc_now),
             pictures=self.files,
             key=settings.secret_key,
-            public_url=settings.public_url,
+            origins=Origins(self.engine, settings.public_url),
             trusted_proxies=settings.trusted_proxies,
         )
 

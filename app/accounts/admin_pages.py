@@ -58,6 +58,7 @@ OBJECTS: Mapping[str, Any] = {
     "live_code": lazy_gettext("live code"),
     "member": lazy_gettext("member code"),
     "choice": lazy_gettext("choice"),
+    "host": lazy_gettext("address"),
     "visitor": lazy_gettext("visitor"),
     "user": lazy_gettext("user"),
     "session": lazy_gettext("device"),

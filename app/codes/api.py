@@ -9,11 +9,13 @@ from typing import Any
 
 from flask import Response
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 
 from app.accounts.guard import current_user
 from app.codes import (  # noqa: F401
     choices_api,
     forms,
+    hosts,
     members_api,
     placements_api,
     print_api,
@@ -21,6 +23,7 @@ from app.codes import (  # noqa: F401
     simulator,
     store,
 )
+from app.codes.models import LiveCode
 from app.codes.schemas import (
     LiveCodeAnswer,
     LiveCodePage,
@@ -54,15 +57,23 @@ def tell(live_code_id: int, status: int = 200) -> Response:
 
 
 @blueprint.route("/live-codes", methods=["POST"])
-@blueprint.arguments(forms.LiveCodeForm)
+@blueprint.arguments(forms.NewLiveCode)
 @blueprint.response(201, LiveCodeAnswer)
 @blueprint.doc(parameters=[ONCE])
 def create_live_code(values: dict[str, Any]) -> Response:
     """Make a live code."""
     if forms.in_the_past(values, "ends_at", desk().clock()):
         raise invalid("ends_at", forms.PAST)
-    owner_id = current_user.id
-    return change(lambda session: store.create_live_code(session, asker(), values, owner_id=owner_id), tell, 201)
+    owner_id, own = current_user.id, desk().own_host
+    host = values.pop("host", None)
+    if host is not None and not hosts.is_known(db.session, host, own):
+        raise invalid("host", forms.REASONS["unknown"])
+
+    def make(session: Session) -> LiveCode:
+        printed = host or hosts.default_host(session, own)
+        return store.create_live_code(session, asker(), values, owner_id=owner_id, host=printed)
+
+    return change(make, tell, 201)
 
 
 @blueprint.route("/live-codes", methods=["GET"])
@@ -125,7 +136,7 @@ def trial(live_code_id: int) -> Response:
     """An address that tries the live code out for 30 minutes: each time like a new visitor, taking no seat."""
     row = seen(store.find_live_code(db.session, asker(), live_code_id))
     now = desk().clock()
-    url = f"{desk().short_url(row.slug)}?t={trial_token(row.slug, desk().key, now)}"
+    url = f"{desk().short_url(row)}?t={trial_token(row.slug, desk().key, now)}"
     return reply(trial_answer(url, now + TRIAL_LASTS))
 
 

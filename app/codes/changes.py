@@ -32,7 +32,7 @@ class Refused:
     """Why nothing was changed: the contract's error code, with what it is about.
 
     not_found · stale · member_limit · choice_limit · placement_limit · not_grouped · duplicate_member ·
-    duplicate_placement · same_code · has_choices · archived · invalid.
+    duplicate_placement · duplicate_host · host_in_use · host_limit · same_code · has_choices · archived · invalid.
     `fields` names what an `invalid` one is about: field → reason; `about` names rows the answer should point to.
     """
 

@@ -142,6 +142,10 @@ class LiveCodeForm(Form):
         return data | {f"contact_{name}": value for name, value in contact.items()}
 
 
+class NewLiveCode(LiveCodeForm):
+    host = Text(255, metadata={"description": "What its printed code begins with; the default unless given."})
+
+
 class LiveCodePatch(LiveCodeForm):
     """Only what is named is changed."""
 

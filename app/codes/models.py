@@ -65,11 +65,24 @@ class LiveCode(Base):
     asks_city: Mapped[bool] = mapped_column(default=False)
     colour: Mapped[str | None] = mapped_column(sa.String(7))
     cover: Mapped[str | None] = mapped_column(sa.String(80))
+    # What its printed code begins with, for ever; None: made while there was no address yet that could be printed.
+    host: Mapped[str | None] = mapped_column(sa.String(255), index=True)
     created_at: Mapped[datetime] = utc_now_column()
     updated_at: Mapped[datetime] = utc_now_column(onupdate=lambda: datetime.now().astimezone())
 
     choices: Mapped[list["Choice"]] = relationship(back_populates="live_code", order_by="(Choice.position, Choice.id)")
     members: Mapped[list["Member"]] = relationship(back_populates="live_code", order_by="(Member.position, Member.id)")
+
+
+class Host(Base):
+    """An address beside the installation's own under which scans are answered, such as https://go.example.com."""
+
+    __tablename__ = "hosts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    origin: Mapped[str] = mapped_column(sa.String(255), unique=True)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = utc_now_column()
 
 
 class LiveCodeShare(Base):

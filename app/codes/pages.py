@@ -17,6 +17,8 @@ from app.codes import (  # noqa: F401
     choice_pages,
     code_pages,
     forms,
+    host_pages,
+    hosts,
     member_pages,
     panel_forms,
     places_pages,
@@ -116,18 +118,33 @@ def new() -> Answer:
     values, errors = panel_forms.load(
         forms.LiveCodeForm(), panel_forms.read(forms.LiveCodeForm(), typed, zone=desk().zone, more={"contact": contact})
     )
+    host = typed.get("host") or hosts.default_host(db.session, desk().own_host)
+    if host is not None and not hosts.is_known(db.session, host, desk().own_host):
+        errors["host"] = [str(forms.REASONS["unknown"])]
     if errors:
         return _new_form(typed, errors, gettext("Please look at the marked fields.")), 422
-    live_code_id = _create_once(values)
+    live_code_id = _create_once(values, host)
     return to("codes.show", live_code_id=live_code_id, new=1)
 
 
 def _new_form(typed: Any, errors: Any, wrong: str = "") -> str:
     token = request.form.get("form_token") or secrets.token_urlsafe(12)
-    return render_template("codes/new.html", typed=typed, errors=errors, wrong=wrong, form_token=token)
+    return render_template(
+        "codes/new.html", typed=typed, errors=errors, wrong=wrong, form_token=token, hosts=_hosts_offered()
+    )
 
 
-def _create_once(values: dict[str, Any]) -> int:
+def _hosts_offered() -> list[tuple[str, str]]:
+    """What the code may be printed with, the default first; nothing to choose where there is one only."""
+    known = [host.origin for host in hosts.hosts_of(db.session)]
+    if not known:
+        return []
+    default = hosts.default_host(db.session, desk().own_host)
+    every = dict.fromkeys([default, *([desk().own_host] if desk().own_host else []), *known])
+    return [(origin, origin.partition("://")[2]) for origin in every if origin is not None]
+
+
+def _create_once(values: dict[str, Any], host: str | None) -> int:
     """However often the form is sent, it makes one live code; changed and sent again, it makes another."""
     parts = [f"{name}={text}".encode() for name, text in sorted(request.form.items()) if name != "csrf_token"]
     once = make_once(current_user.id, "panel:" + "\n".join(map(repr, parts)), b"live code")
@@ -136,7 +153,7 @@ def _create_once(values: dict[str, Any]) -> int:
         if isinstance(before, Answered):
             return int(before.answer["id"])
         assert not isinstance(before, OtherRequest), "the key names the whole request"
-        live_code = store.create_live_code(session, asker(), values, owner_id=current_user.id)
+        live_code = store.create_live_code(session, asker(), values, owner_id=current_user.id, host=host)
         live_code_id = live_code.id
         remember(session, once, 201, {"id": live_code_id}, now())
     return live_code_id
@@ -184,7 +201,14 @@ def _told(name: str, before: str, wanted: str) -> str:
 def duplicate(live_code_id: int) -> Answer:
     name = gettext("%(name)s (copy)", name=found(live_code_id).name)[:100]
     result = changed(
-        lambda: store.duplicate_live_code(db.session, asker(), live_code_id, name=name, owner_id=current_user.id)
+        lambda: store.duplicate_live_code(
+            db.session,
+            asker(),
+            live_code_id,
+            name=name,
+            owner_id=current_user.id,
+            host=hosts.default_host(db.session, desk().own_host),
+        )
     )
     if isinstance(result, Refused):
         refuse(result)

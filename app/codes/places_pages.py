@@ -219,7 +219,7 @@ def _page(
         editing=editing,
         known_places=panel_forms.place_names(language()),
         region_name=lambda key: regions.name(key, language(), full=True) if key else "",
-        printed_url=lambda row: desk().printed_url(live_code.slug, row.key),
+        printed_url=lambda row: desk().printed_url(live_code, row.key),
         **picker(draft.regions),
     )
 

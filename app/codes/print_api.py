@@ -27,14 +27,14 @@ def permanent_code(query: dict[str, Any], live_code_id: int) -> Response:
 
 def code_file(desk: Desk, row: LiveCode, query: dict[str, Any]) -> Response:
     """A download named after the slug; `TEST-` before it while nobody else could open the address."""
-    url, form, size = desk.printed_url(row.slug, query["p"]), query["format"], query.get("size")
+    url, form, size = desk.printed_url(row, query["p"]), query["format"], query.get("size")
     least, most = qr_write.size_bounds(url, form)
     if size is not None and not least <= size <= most:
         raise invalid("size", gettext("A whole number from %(lowest)s to %(highest)s.", lowest=least, highest=most))
     data = qr_write.permanent_code(
-        url, format=form, size=size, title=query["title"], caption=query["caption"], test=desk.is_test
+        url, format=form, size=size, title=query["title"], caption=query["caption"], test=desk.is_test(row)
     )
-    name = f"{'TEST-' if desk.is_test else ''}{row.slug}{'-' + query['p'] if query['p'] else ''}.{form}"
+    name = f"{'TEST-' if desk.is_test(row) else ''}{row.slug}{'-' + query['p'] if query['p'] else ''}.{form}"
     response = Response(data, mimetype=MEDIA_TYPES[form])
     response.headers["Content-Disposition"] = f"inline; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name)}"
     response.headers["Cache-Control"] = "no-store"

@@ -73,9 +73,9 @@ def qr(live_code_id: int, form: str) -> Response:
     placement = _placement()
     if form not in MEDIA_TYPES or placement is None:
         abort(404)
-    url = desk().printed_url(live_code.slug, placement)
+    url = desk().printed_url(live_code, placement)
     title = live_code.title if request.args.get("download") else None
-    response = make_response(drawn.get(url, form, title, desk().is_test))
+    response = make_response(drawn.get(url, form, title, desk().is_test(live_code)))
     response.content_type = MEDIA_TYPES[form]
     response.headers["Cache-Control"] = f"private, max-age={KEPT_SECONDS if title is None else 0}"
     if title is not None:
@@ -89,7 +89,7 @@ def qr(live_code_id: int, form: str) -> Response:
 
 def _file_name(live_code: LiveCode, placement: str, form: str) -> str:
     words = re.sub(r"[^\w-]+", "-", live_code.name).strip("-")[:60] or live_code.slug
-    test = "TEST-" if desk().is_test else ""
+    test = "TEST-" if desk().is_test(live_code) else ""
     return f"{test}{words}{'-' + placement if placement else ''}-{live_code.slug}.{form}"
 
 
@@ -125,7 +125,7 @@ def trial(live_code_id: int) -> Answer:
             "codes/trial.html",
             live_code=live_code,
             token=token,
-            trial_url=f"{desk().short_url(live_code.slug)}?t={token}",
+            trial_url=f"{desk().short_url(live_code)}?t={token}",
             trial_path=trial_path(live_code, token),
             ends_at=now() + TRIAL_LASTS,
         )
@@ -144,7 +144,7 @@ def trial_qr(live_code_id: int, token: str) -> Response:
     live_code = found(live_code_id)
     if verify(PURPOSE, token, desk().key, now=now().timestamp()) != live_code.slug.encode():
         abort(404)
-    response = make_response(_draw(f"{desk().short_url(live_code.slug)}?t={token}", "svg", None, False))
+    response = make_response(_draw(f"{desk().short_url(live_code)}?t={token}", "svg", None, False))
     response.content_type = MEDIA_TYPES["svg"]
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = "default-src 'none'"

@@ -30,6 +30,7 @@ class LiveCodeAnswer(ma.Schema):
     id = ma.fields.Integer()
     slug = ma.fields.String()
     short_url = ma.fields.String(metadata={"description": "What the printed code says, for ever."})
+    host = ma.fields.String(metadata={"description": "What `short_url` begins with."})
     version = ma.fields.Integer(metadata={"description": "For If-Match; rises with every change a scan could see."})
     name = ma.fields.String()
     title = ma.fields.String()
@@ -188,13 +189,14 @@ class SimulateAnswer(ma.Schema):
 def live_code_answer(desk: Desk, row: LiveCode) -> dict[str, Any]:
     plain = {name: getattr(row, name) for name in LiveCodeAnswer().fields if hasattr(row, name)}
     contact = {"text": row.contact_text, "phone": row.contact_phone, "url": row.contact_url}
-    return _dumped(LiveCodeAnswer, plain | {"short_url": desk.short_url(row.slug), "contact": contact})
+    printed = {"host": desk.host(row), "short_url": desk.short_url(row)}
+    return _dumped(LiveCodeAnswer, plain | printed | {"contact": contact})
 
 
 def placement_answer(desk: Desk, row: Placement) -> dict[str, Any]:
     plain = {name: getattr(row, name) for name in PlacementAnswer().fields if hasattr(row, name)}
     drawn = f"{PREFIX}/live-codes/{row.live_code_id}/qr?placement={quote(row.key)}"
-    printed = desk.printed_url(row.live_code.slug, row.key)
+    printed = desk.printed_url(row.live_code, row.key)
     return _dumped(PlacementAnswer, plain | {"short_url": printed, "qr_url": drawn})
 
 

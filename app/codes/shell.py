@@ -119,15 +119,15 @@ def words() -> dict[str, Any]:
         "now": at,
         "wording": wording,
         "image_url": image_url,
-        "short_url": lambda live_code: desk().short_url(live_code.slug),
+        "short_url": desk().short_url,
         "kind_name": lambda kind: wording.kind_name(kind, language()),
         "when": lambda moment: wording.when(moment, at, zone),
         "time_left": lambda moment: wording.time_left(moment, at),
         "local_day": lambda day: wording.day_name(datetime(day.year, day.month, day.day), at.astimezone(zone).year),
         "weekday": lambda day: wording.weekday_names()[day.weekday()],
         "local_input": lambda moment: panel_forms.local_input(moment, zone),
-        "host": desk().public_url.partition("://")[2],
-        "is_test_address": desk().is_test,
+        "host_of": lambda live_code: desk().host(live_code).partition("://")[2],
+        "is_test_code": desk().is_test,
         "can_write": current_user.can_write and g.get("may_change", True),
     }
 

@@ -75,12 +75,15 @@ def create_live_code(
     values: Mapping[str, Any],
     *,
     owner_id: int,
+    host: str | None = None,
     roll: Callable[[int], int] = secrets.randbelow,
 ) -> LiveCode:
-    """A new live code under a slug of its own. Without a title it is called what it is named."""
+    """A new live code under a slug of its own, printed with `host` for good. Without a title it is called what it is
+    named."""
     live_code = LiveCode(**{name: value for name, value in values.items() if name in FIELDS})
     live_code.title = live_code.title or live_code.name
     live_code.owner_id = owner_id
+    live_code.host = host
     _give_slug(session, live_code, roll)
     record(session, asker.actor, "live_code.created", "live_code", live_code.id, after=facts(live_code, FIELDS))
     return live_code
@@ -170,6 +173,7 @@ def duplicate_live_code(
     *,
     name: str,
     owner_id: int,
+    host: str | None = None,
     roll: Callable[[int], int] = secrets.randbelow,
 ) -> LiveCode | Refused:
     """A new live code with the same rules, texts and choices, and no members: one group behind two live codes would be
@@ -178,7 +182,7 @@ def duplicate_live_code(
     if pattern is None:
         return NOT_FOUND
     values = {field: getattr(pattern, field) for field in FIELDS} | {"name": name, "state": "active"}
-    copy = create_live_code(session, asker, values, owner_id=owner_id, roll=roll)
+    copy = create_live_code(session, asker, values, owner_id=owner_id, host=host, roll=roll)
     for choice in choices_of(session, live_code_id):
         session.add(Choice(live_code_id=copy.id, **{field: getattr(choice, field) for field in CHOICE_FIELDS}))
     session.flush()

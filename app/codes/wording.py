@@ -139,6 +139,9 @@ REFUSALS = {
     "same_code": lazy_gettext("This is the code shown now. Refresh the group's code in WeChat and upload the new one."),
     "has_choices": lazy_gettext("Archive its choices first."),
     "archived": lazy_gettext("This is archived. Restore it first."),
+    "duplicate_host": lazy_gettext("This address is on the list already."),
+    "host_in_use": lazy_gettext("Live codes say this address. It cannot be taken away."),
+    "host_limit": lazy_gettext("There are 50 addresses already."),
     "invalid": lazy_gettext("Some of these values cannot be used."),
     "not_an_image": lazy_gettext("This file is no picture. Upload a screenshot or a photo of the code."),
     "image_too_large": lazy_gettext("This picture is larger than 15 MB. A screenshot is enough."),
@@ -429,6 +432,9 @@ ACTIONS: Mapping[str, Any] = {
     "placement.changed": lazy_gettext("Placement changed"),
     "placement.archived": lazy_gettext("Placement archived"),
     "placement.restored": lazy_gettext("Placement restored"),
+    "host.added": lazy_gettext("Address added"),
+    "host.made_default": lazy_gettext("Address for new codes"),
+    "host.removed": lazy_gettext("Address removed"),
 }
 FIELDS: Mapping[str, Any] = {
     "colleague": lazy_gettext("Colleague"),
@@ -469,6 +475,7 @@ FIELDS: Mapping[str, Any] = {
     "asks_city": lazy_gettext("Scanners may choose their city"),
     "region": lazy_gettext("Where it hangs"),
     "key": lazy_gettext("Word in the code"),
+    "origin": lazy_gettext("Address"),
     "latitude": lazy_gettext("Latitude"),
     "longitude": lazy_gettext("Longitude"),
     "radius_m": lazy_gettext("Not farther than (metres)"),

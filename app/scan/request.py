@@ -5,7 +5,7 @@ contract's words (`Refusing`) or, in an address, treated as absent; nothing here
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -92,22 +92,21 @@ def placement(environ: Environ) -> str | None:
     return own or placement_of(str(environ.get("HTTP_REFERER", ""))[:2000].partition("?")[2])
 
 
-def is_ours(environ: Environ, public_url: str, trusted_proxies: Sequence[Network]) -> bool:
-    """Did a page of this very origin send it? Origin equals Host (or the public URL, whatever a proxy made of Host).
+def is_ours(environ: Environ, origins: Container[str], trusted_proxies: Sequence[Network]) -> bool:
+    """Did a page of this very origin send it? Origin equals Host (or is one of our addresses, whatever
+    a proxy made of Host).
 
     A browser that leaves Origin out may say the same in Sec-Fetch-Site, which no page can set.
     """
     origin = environ.get("HTTP_ORIGIN", "null")
     if origin == "null":
         return bool(environ.get("HTTP_SEC_FETCH_SITE") == "same-origin")
-    if origin == public_url:
-        return True
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
     same_host = bool(parts.netloc) and parts.netloc.lower() == environ.get("HTTP_HOST", "").lower()
-    return same_host and _scheme(environ, trusted_proxies) in (None, parts.scheme)
+    return (same_host and _scheme(environ, trusted_proxies) in (None, parts.scheme)) or origin in origins
 
 
 def _scheme(environ: Environ, trusted_proxies: Sequence[Network]) -> str | None:

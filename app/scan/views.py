@@ -8,7 +8,7 @@ scans `visitor`'s, what is said `landing`'s business. Whatever goes wrong, a sca
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -64,7 +64,7 @@ _TRIAL = re.compile(r"[A-Za-z0-9_-]{30,200}", re.ASCII)
 
 
 class ScanDoor:
-    """WSGI. `key` verifies trial scans, `public_url` is our own origin whatever a proxy writes into Host."""
+    """WSGI. `key` verifies trial scans, `origins`: our own, whatever a proxy writes into Host."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class ScanDoor:
         pages: Pages,
         pictures: FileStore,
         key: str,
-        public_url: str,
+        origins: Container[str],
         trusted_proxies: Sequence[Network],
     ) -> None:
         self._app = app
@@ -84,7 +84,7 @@ class ScanDoor:
         self._pages = pages
         self._pictures = Pictures(pictures)
         self._key = key
-        self._public_url = public_url
+        self._origins = origins
         self._trusted_proxies = trusted_proxies
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -125,7 +125,7 @@ class ScanDoor:
         return self._post(environ, slug, action)
 
     def _post(self, environ: Environ, slug: str, action: str) -> Reply:
-        if not is_ours(environ, self._public_url, self._trusted_proxies):
+        if not is_ours(environ, self._origins, self._trusted_proxies):
             raise Refusing(403, "cross_origin")
         form = form_of(environ)
         guest = self._visitors.guest(environ, placement(environ))

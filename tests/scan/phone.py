@@ -62,7 +62,7 @@ class Doorway:
             pages=Pages(lambda: self.world.now),
             pictures=self.store,
             key=KEY,
-            public_url=PUBLIC_URL,
+            origins=(PUBLIC_URL,),
             trusted_proxies=settings["trusted_proxies"],
         )
 
