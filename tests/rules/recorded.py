@@ -23,6 +23,10 @@ class Series:
     def start(self) -> datetime:
         return datetime.fromisoformat(self.facts["start"])
 
+    @property
+    def capacity(self) -> int:
+        return int(self.facts.get("capacity", 195))
+
     def full_at(self, group: int) -> datetime:
         return self.start + timedelta(minutes=self.facts["full_minutes"][group])
 
@@ -46,7 +50,9 @@ class Series:
                 counts[group].append(Headcount(at + timedelta(minutes=int(text[7])), int(text[6])))
         return [
             Stock(
-                make.member(group + 1, capacity=195, headcount=counts[group][-1].people if counts[group] else 0),
+                make.member(
+                    group + 1, capacity=self.capacity, headcount=counts[group][-1].people if counts[group] else 0
+                ),
                 counted[group],
                 tuple(hours[group]),
                 tuple(counts[group]),
