@@ -1,7 +1,5 @@
 """What administrators see of the others: users and their roles, invitations, the audit log."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +17,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    stream_with_context,
     url_for,
 )
 from flask_babel import gettext, lazy_gettext
@@ -30,6 +27,7 @@ from app.accounts.guard import current_user
 from app.db import db
 from app.db.audit import AuditEntry
 from app.web import settings
+from app.web.csv_file import csv_file
 from app.web.paging import read_page
 
 Answer = str | AnyResponse | tuple[str, int]
@@ -208,10 +206,7 @@ def audit() -> Answer:
 
 @blueprint.get("/audit.csv")
 def audit_csv() -> Response:
-    response = Response(stream_with_context(_lines(_wanted())), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="huozi-audit-{_now():%Y%m%d}.csv"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return csv_file(_lines(_wanted()), f"huozi-audit-{_now():%Y%m%d}.csv")
 
 
 def _wanted() -> audit_log.Wanted:
@@ -234,25 +229,13 @@ def _date(name: str) -> date | None:
         return None
 
 
-def _lines(wanted: audit_log.Wanted) -> Iterator[str]:
-    yield "\ufeff"  # tells Excel that this is UTF-8
-    yield _line(("at", "actor", "action", "object_type", "object_id", "before", "after", "request_id"))
+def _lines(wanted: audit_log.Wanted) -> Iterator[tuple[Any, ...]]:
+    yield ("at", "actor", "action", "object_type", "object_id", "before", "after", "request_id")
     for entry in audit_log.every(db.session, wanted):
-        yield _line(_cells(entry))
+        yield _cells(entry)
 
 
 def _cells(entry: AuditEntry) -> tuple[Any, ...]:
     before, after = (json.dumps(side, ensure_ascii=False) if side else "" for side in (entry.before, entry.after))
     at = entry.at.astimezone(settings().zone).isoformat(timespec="seconds")
     return at, entry.actor, entry.action, entry.object_type, entry.object_id, before, after, entry.request_id
-
-
-def _line(cells: tuple[Any, ...]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow([_harmless(cell) for cell in cells])
-    return out.getvalue()
-
-
-def _harmless(cell: Any) -> Any:
-    """A spreadsheet runs a text that begins like a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -48,6 +48,7 @@ __all__ = ["blueprint"]
 class LiveCodeQuery(PageQuery):
     q = Text(100, load_default="", metadata={"description": "Part of the name, the title or the slug."})
     state = Word("active", "paused", "archived", metadata={"description": "All but archived unless given."})
+    folder = Text(50, metadata={"description": "In this folder of the panel's list; empty: in none."})
     sort = Word(*store.SORTS, load_default="newest")
 
 
@@ -83,7 +84,7 @@ def list_live_codes(query: dict[str, Any]) -> Response:
     """List live codes, the newest first."""
     page = page_of(query)
     rows, total = store.list_live_codes(
-        db.session, asker(), q=query["q"], state=query.get("state"), sort=query["sort"],
+        db.session, asker(), q=query["q"], state=query.get("state"), folder=query.get("folder"), sort=query["sort"],
         limit=page.limit, offset=page.offset,
     )  # fmt: skip
     return reply(envelope([live_code_answer(desk(), row) for row in rows], page, total))

@@ -127,6 +127,7 @@ class LiveCodeForm(Form):
     state = Word("active", "paused")
     asks_city = Flag()
     colour = Colour(allow_none=True)
+    folder = Text(50, allow_none=True, metadata={"description": "Where the panel's list keeps it."})
 
     @ma.validates_schema
     def _check_dates(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -137,8 +138,9 @@ class LiveCodeForm(Form):
     @ma.post_load
     def _flatten(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         contact = data.pop("contact", {})
-        if "dedupe_group" in data:
-            data["dedupe_group"] = data["dedupe_group"] or None
+        for name in ("dedupe_group", "folder"):
+            if name in data:
+                data[name] = data[name] or None
         return data | {f"contact_{name}": value for name, value in contact.items()}
 
 

@@ -36,6 +36,7 @@ class LiveCode(Base):
         sa.CheckConstraint("version >= 1 AND edited_version BETWEEN 1 AND version", name="version"),
         sa.CheckConstraint("ends_at IS NULL OR starts_at IS NULL OR starts_at < ends_at", name="dates"),
         sa.Index("ix_live_codes_dedupe", "owner_id", "dedupe_group"),
+        sa.Index("ix_live_codes_folder", "owner_id", "folder"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -45,6 +46,8 @@ class LiveCode(Base):
     version: Mapped[int] = mapped_column(default=1)
     edited_version: Mapped[int] = mapped_column(default=1)
     name: Mapped[str] = mapped_column(sa.String(100))
+    # A folder is there as long as something is in it.
+    folder: Mapped[str | None] = mapped_column(sa.String(50))
     title: Mapped[str] = mapped_column(sa.String(100))
     notice: Mapped[str] = mapped_column(sa.String(500), default="")
     contact_text: Mapped[str] = mapped_column(sa.String(100), default="")

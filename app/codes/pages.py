@@ -1,11 +1,11 @@
 """The list of live codes and how one is begun: search, filter, sort, create, pause, archive, duplicate.
 
-Decides what a row of the list shows. The pages of one live code have files of their own; importing this one hangs them
-all on the blueprint.
+Decides what a row of the list shows; which rows, `listing`. The pages of one live code have files of their own;
+importing this one hangs them all on the blueprint.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from flask_babel import gettext
 
 from app.accounts.guard import current_user
 from app.codes import (  # noqa: F401
+    bulk_pages,
     choice_pages,
     code_pages,
     forms,
@@ -31,6 +32,7 @@ from app.codes import (  # noqa: F401
 )
 from app.codes.cards import Overview, cards_of, overview
 from app.codes.changes import Refused
+from app.codes.listing import NO_FOLDER, read_filters
 from app.codes.models import LiveCode
 from app.codes.needs import Need
 from app.codes.shell import Answer, asker, back, blueprint, changed, desk, figures, found, needed, now, refuse, to
@@ -42,9 +44,7 @@ from app.web.toast import say
 
 __all__ = ["blueprint"]
 
-STATES = ("active", "paused", "archived", "trouble")
 SPARK_DAYS = 7
-LONGEST_SEARCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +57,22 @@ class Row:
     days: list[int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    q: str
-    state: str
-    sort: str
-
-
 @blueprint.get("/codes")
 def index() -> Answer:
-    asked = request.args
-    state, sort = asked.get("state", ""), asked.get("sort", "")
-    filters = Filters(
-        asked.get("q", "").strip()[:LONGEST_SEARCH],
-        state if state in STATES else "",
-        sort if sort in store.SORTS else "newest",
-    )
-    page = read_page(asked)
+    filters, page = read_filters(request.args), read_page(request.args)
     needs = needed()
     live_codes, total = store.list_live_codes(
-        db.session,
-        asker(),
-        q=filters.q,
-        state=None if filters.state == "trouble" else filters.state or None,
-        sort=filters.sort,
-        limit=page.limit,
-        offset=page.offset,
-        only={need.live_code_id for need in needs} if filters.state == "trouble" else None,
+        db.session, asker(), **filters.wanted(), sort=filters.sort, limit=page.limit, offset=page.offset
     )
-    context = {"filters": filters, "paging": page, "total": total, "rows": _rows(live_codes, needs)}
+    context = {
+        "filters": filters,
+        "paging": page,
+        "total": total,
+        "rows": _rows(live_codes, needs),
+        "folders": store.folders_of(db.session, asker()),
+        "no_folder": NO_FOLDER,
+        "export_arguments": {name: text for name, text in asdict(filters).items() if text and name != "sort"},
+    }
     return render("codes/index.html", "codes/_list.html", **context)
 
 
@@ -166,7 +153,7 @@ def set_state(live_code_id: int) -> Answer:
     wanted = request.form.get("state", "")
     if wanted not in ("active", "paused", "archived"):
         return back(url_for("codes.show", live_code_id=live_code_id))
-    result = changed(lambda: _set_state(live_code_id, before, wanted))
+    result = changed(lambda: store.set_state(db.session, asker(), live_code_id, wanted))
     if isinstance(result, Refused):
         refuse(result)
     elif wanted != before:
@@ -177,14 +164,6 @@ def set_state(live_code_id: int) -> Answer:
 
 def _next() -> str:
     return request.form.get("next", "")
-
-
-def _set_state(live_code_id: int, before: str, wanted: str) -> LiveCode | Refused:
-    if wanted == "archived":
-        return store.archive_live_code(db.session, asker(), live_code_id)
-    if before == "archived":
-        return store.restore_live_code(db.session, asker(), live_code_id, state=wanted)
-    return store.update_live_code(db.session, asker(), live_code_id, {"state": wanted})
 
 
 def _told(name: str, before: str, wanted: str) -> str:

@@ -50,6 +50,7 @@ class LiveCodeAnswer(ma.Schema):
     pinned_member_id = ma.fields.Integer(allow_none=True)
     asks_city = ma.fields.Boolean()
     colour = ma.fields.String(allow_none=True)
+    folder = ma.fields.String(allow_none=True)
     owner_id = ma.fields.Integer()
     created_at = Moment()
     updated_at = Moment()

@@ -5,7 +5,7 @@ Choices, members and versions have their own rooms; what a value may be is check
 """
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,8 +22,9 @@ from app.rules.slugs import make_slug
 FIELDS = (
     "name", "title", "notice", "contact_text", "contact_phone", "contact_url", "kind", "mode", "region_policy", "open",
     "choice_policy", "on_closed_member", "unpressed_seat_hours", "dedupe_group", "starts_at", "ends_at", "state",
-    "asks_city", "colour", "cover",
+    "asks_city", "colour", "cover", "folder",
 )  # fmt: skip
+AT_ONCE = 200
 SORTS = {
     "newest": (LiveCode.id.desc(),),
     "oldest": (LiveCode.id,),
@@ -43,19 +44,69 @@ def list_live_codes(
     *,
     q: str = "",
     state: str | None = None,
+    folder: str | None = None,
     sort: str = "newest",
     limit: int = 20,
     offset: int = 0,
     only: Collection[int] | None = None,
 ) -> tuple[list[LiveCode], int]:
     """One page and the number in all. `q`: part of the name, the title or the slug; `state` None: all but archived;
-    `only`: none but these."""
-    found = sa.select(LiveCode).where(visible(asker), _in_state(state), _matches(q))
-    if only is not None:
-        found = found.where(LiveCode.id.in_(only))
+    `folder`: in this one, "" in none; `only`: none but these."""
+    found = sa.select(LiveCode).where(*_wanted(asker, q, state, folder, only))
     total = session.scalar(sa.select(sa.func.count()).select_from(found.subquery())) or 0
     page = found.order_by(*SORTS.get(sort, SORTS["newest"])).limit(limit).offset(offset)
     return list(session.scalars(page)), total
+
+
+def every_live_code(
+    session: Session,
+    asker: Asker,
+    *,
+    q: str = "",
+    state: str | None = None,
+    folder: str | None = None,
+    only: Collection[int] | None = None,
+    archived: bool = False,
+) -> Iterator[LiveCode]:
+    """All that `list_live_codes` would page through, the oldest first, some hundred in memory at a time. `archived`:
+    those, too, whatever `state` says."""
+    last = 0
+    while True:
+        conditions = _wanted(asker, q, state, folder, only, archived)
+        query = sa.select(LiveCode).where(*conditions, LiveCode.id > last)
+        found = list(session.scalars(query.order_by(LiveCode.id).limit(AT_ONCE)))
+        yield from found
+        if len(found) < AT_ONCE:
+            return
+        last = found[-1].id
+        session.expunge_all()
+
+
+def _wanted(
+    asker: Asker,
+    q: str,
+    state: str | None,
+    folder: str | None,
+    only: Collection[int] | None,
+    archived: bool = False,
+) -> list[sa.ColumnElement[bool]]:
+    conditions = [visible(asker), sa.true() if archived else _in_state(state), _matches(q)]
+    if folder is not None:
+        conditions.append(LiveCode.folder == folder if folder else LiveCode.folder.is_(None))
+    if only is not None:
+        conditions.append(LiveCode.id.in_(only))
+    return conditions
+
+
+def folders_of(session: Session, asker: Asker) -> list[tuple[str, int]]:
+    """Folders by name, with how many live codes are in each; archived ones are not counted."""
+    query = (
+        sa.select(LiveCode.folder, sa.func.count())
+        .where(visible(asker), LiveCode.folder.is_not(None), LiveCode.state != "archived")
+        .group_by(LiveCode.folder)
+        .order_by(sa.func.lower(LiveCode.folder))
+    )
+    return [(name, number) for name, number in session.execute(query) if name is not None]
 
 
 def _in_state(state: str | None) -> sa.ColumnElement[bool]:
@@ -138,6 +189,29 @@ def _misfit(session: Session, live_code: LiveCode, values: Mapping[str, Any]) ->
 def _written(session: Session, live_code: LiveCode) -> None:
     live_code.edited_version = bump(session, live_code.id)
     session.flush()
+
+
+def put_into(session: Session, asker: Asker, live_code_id: int, folder: str | None) -> LiveCode | Refused:
+    """Moves it into a folder of the list, archived ones too; nothing a scan could see."""
+    live_code = lock_live_code(session, asker, live_code_id)
+    if live_code is None:
+        return NOT_FOUND
+    before, after = assign(live_code, {"folder": folder})
+    if after:
+        record(session, asker.actor, "live_code.moved", "live_code", live_code.id, before=before, after=after)
+    return live_code
+
+
+def set_state(session: Session, asker: Asker, live_code_id: int, wanted: str) -> LiveCode | Refused:
+    """Active, paused or archived, from whatever it was."""
+    live_code = lock_live_code(session, asker, live_code_id)
+    if live_code is None:
+        return NOT_FOUND
+    if wanted == "archived":
+        return archive_live_code(session, asker, live_code_id)
+    if live_code.state == "archived":
+        return restore_live_code(session, asker, live_code_id, state=wanted)
+    return update_live_code(session, asker, live_code_id, {"state": wanted})
 
 
 def archive_live_code(session: Session, asker: Asker, live_code_id: int) -> LiveCode | Refused:

@@ -184,6 +184,12 @@
     });
   }
 
+  // One box for all of its name.
+  document.addEventListener("change", (event) => {
+    const name = event.target.dataset?.all;
+    if (name) for (const box of document.querySelectorAll(`input[type="checkbox"][name="${name}"]`)) box.checked = event.target.checked;
+  });
+
   // Typing another time chooses it.
   document.addEventListener("input", (event) => {
     const group = event.target.dataset?.chooses;
