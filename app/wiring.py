@@ -35,6 +35,7 @@ from app.outside.notify import Notifier
 from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
 from app.people.erase import Eraser
+from app.people.tag_rules import TagRules
 from app.pipeline import history
 from app.pipeline.background import Background
 from app.pipeline.drain import Drainer
@@ -187,8 +188,9 @@ def build(settings: Settings) -> House:
     else:
         ledger = SqlLedger(engine, Spool(spool), secret, turn)
     eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget))
-    audience = Audience(eraser.screen, (absorb, partial(rollup.add, zone=settings.zone)))
-    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,), turn, streams, ticks)
+    tag_rules = TagRules(engine, settings.zone, utc_now, turn)
+    audience = Audience(eraser.screen, (absorb, tag_rules.listen, partial(rollup.add, zone=settings.zone)))
+    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,), turn, streams, ticks, (tag_rules.run,))
     return House(
         settings=settings,
         engine=engine,

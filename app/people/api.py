@@ -17,7 +17,7 @@ from app.accounts import guard
 from app.accounts.guard import current_user
 from app.db import db, writing
 from app.outside.sheets import write_xlsx
-from app.people import export, forms, store
+from app.people import export, forms, store, tag_store
 from app.people.desk import DESK, Desk
 from app.people.models import Visitor
 from app.people.schemas import EventAnswer, TagAnswer, TagPage, VisitorAnswer, VisitorPage, VisitorWithEvents
@@ -129,10 +129,10 @@ def give_tag(values: dict[str, Any], visitor_id: int) -> Response:
             422, "invalid", known_problem(422).message, {"live_code_id": [gettext("The visitor was never there.")]}
         )
     with writing(db.session) as session:
-        tag = store.find_tag(session, values["tag"], values.get("category"))
+        tag = tag_store.find_tag(session, values["tag"], values.get("category"))
         category = values.get("category", forms.CATEGORY_BY_HAND)
-        tag_id = tag.id if tag is not None else store.make_tag(session, values["tag"], category)
-        store.give_tag(session, visitor_id, tag_id, place)
+        tag_id = tag.id if tag is not None else tag_store.make_tag(session, values["tag"], category)
+        tag_store.give_tag(session, visitor_id, tag_id, place)
     return _tell(visitor_id)
 
 
@@ -145,7 +145,7 @@ def take_tag(values: dict[str, Any], visitor_id: int) -> Response:
     if not store.live_codes_of(db.session, asker_id(), visitor.id, to_change=True):
         raise known_problem(403)
     with writing(db.session) as session:
-        store.take_tag(session, asker_id(), visitor_id, values["tag"])
+        tag_store.take_tag(session, asker_id(), visitor_id, values["tag"])
     return _tell(visitor_id)
 
 
@@ -185,7 +185,7 @@ def exported(wanted: store.Wanted, kind: str) -> Response:
 def list_tags(query: dict[str, Any]) -> Response:
     """List tags, the most used first. The words are shared by all; the people behind them are not."""
     page = page_of(query)
-    tags, total = store.list_tags(db.session, asker_id(), page.limit, page.offset)
+    tags, total = tag_store.list_tags(db.session, asker_id(), page.limit, page.offset)
     return _reply(envelope(TagAnswer(many=True).dump(tags), page, total))
 
 
@@ -196,6 +196,6 @@ def list_tags(query: dict[str, Any]) -> Response:
 def make_tag(values: dict[str, Any]) -> Response:
     """Make a tag; one that is there already is answered as it is."""
     with writing(db.session) as session:
-        known = store.find_tag(session, values["name"], values["category"])
-        tag_id = known.id if known is not None else store.make_tag(session, values["name"], values["category"])
+        known = tag_store.find_tag(session, values["name"], values["category"])
+        tag_id = known.id if known is not None else tag_store.make_tag(session, values["name"], values["category"])
     return _reply({"id": tag_id, **values}, 200 if known is not None else 201)

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from app.accounts.guard import current_user, protect_pages
 from app.db import db, writing
-from app.people import forms, store, wording
+from app.people import forms, store, tag_store, wording
 from app.people.api import asker_id, desk, erase, events_of, exported, find
 from app.people.models import CATEGORIES
 from app.people.store import Wanted
@@ -121,7 +121,7 @@ def index() -> Response:
         total=total,
         live_codes=store.live_code_names(db.session, asker_id(), LIVE_CODES_OFFERED),
         choices=store.choice_titles(db.session, asker_id(), live_code_id) if live_code_id else [],
-        tags=store.list_tags(db.session, asker_id(), TAGS_OFFERED, 0)[0],
+        tags=tag_store.list_tags(db.session, asker_id(), TAGS_OFFERED, 0)[0],
     )
 
 
@@ -150,7 +150,7 @@ def visitor(visitor_id: int) -> str | Response:
         events=[
             (event, wording.happening(event, names), names.live_codes.get(event.live_code_id, "")) for event in events
         ],
-        tags=store.list_tags(db.session, asker_id(), TAGS_OFFERED, 0)[0],
+        tags=tag_store.list_tags(db.session, asker_id(), TAGS_OFFERED, 0)[0],
     )
 
 
@@ -168,11 +168,11 @@ def give_tag(visitor_id: int) -> Response:
         abort(403)
     with writing(db.session) as session:
         if request.form.get("take"):
-            store.take_tag(session, asker_id(), visitor_id, values["tag"])
+            tag_store.take_tag(session, asker_id(), visitor_id, values["tag"])
         else:
-            tag = store.find_tag(session, values["tag"], None)
-            tag_id = tag.id if tag else store.make_tag(session, values["tag"], forms.CATEGORY_BY_HAND)
-            store.give_tag(session, visitor_id, tag_id, places[0])
+            tag = tag_store.find_tag(session, values["tag"], None)
+            tag_id = tag.id if tag else tag_store.make_tag(session, values["tag"], forms.CATEGORY_BY_HAND)
+            tag_store.give_tag(session, visitor_id, tag_id, places[0])
     return _back(visitor_id)
 
 
@@ -200,11 +200,11 @@ def tags() -> str | Response | tuple[str, int]:
             errors = error.messages_dict
         else:
             with writing(db.session) as session:
-                if store.find_tag(session, values["name"], values["category"]) is None:
-                    store.make_tag(session, values["name"], values["category"])
+                if tag_store.find_tag(session, values["name"], values["category"]) is None:
+                    tag_store.make_tag(session, values["name"], values["category"])
             say(gettext("The tag is there."))
             return redirect(url_for("people.tags"), code=303)
-    found, total = store.list_tags(db.session, asker_id(), page.limit, page.offset)
+    found, total = tag_store.list_tags(db.session, asker_id(), page.limit, page.offset)
     shown = render_template(
         "people/tags.html",
         tags=found,

@@ -1,4 +1,4 @@
-"""Visitors and tags, as far as the asker may see them: listed, shown, tagged.
+"""Visitors, as far as the asker may see them: listed and shown.
 
 An asker sees people through the live codes that are theirs or shared with them: what somebody did elsewhere, and people
 who were never there, do not exist. `asker_id` None sees everything. Nothing here commits.
@@ -6,20 +6,22 @@ who were never there, do not exist. `asker_id` None sees everything. Nothing her
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.codes.store import seen_by
-from app.db.upsert import Insert, insert_rows
-from app.people.absorb import tag_ids_of
 from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
 
 # What must be seen of tables that belong to `codes`.
 _LIVE_CODES = sa.table(
-    "live_codes", sa.column("id", sa.Integer), sa.column("name", sa.String), sa.column("title", sa.String)
+    "live_codes",
+    sa.column("id", sa.Integer),
+    sa.column("owner_id", sa.Integer),
+    sa.column("name", sa.String),
+    sa.column("title", sa.String),
 )
 _CHOICES = sa.table(
     "choices", sa.column("id", sa.Integer), sa.column("live_code_id", sa.Integer), sa.column("title", sa.String)
@@ -27,8 +29,6 @@ _CHOICES = sa.table(
 _MEMBERS = sa.table(
     "members", sa.column("id", sa.Integer), sa.column("label", sa.String), sa.column("public_name", sa.String)
 )
-
-_VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def find_by_key(session: Session, key: str) -> Visitor | None:
 
 def live_codes_of(session: Session, asker_id: int | None, visitor_id: int, *, to_change: bool = False) -> list[int]:
     """The live codes this visitor was under and the asker may look at, or change; the most recent first."""
-    may = _is_changeable if to_change else _is_seen
+    may = is_changeable if to_change else is_seen
     query = sa.select(VisitorLiveCode.live_code_id).where(
         VisitorLiveCode.visitor_id == visitor_id, may(VisitorLiveCode.live_code_id, asker_id)
     )
@@ -236,17 +236,17 @@ def _places(column: Any, asker_id: int | None, live_code_id: int | None) -> list
     if live_code_id is not None:
         found.append(column == live_code_id)
     if asker_id is not None:
-        found.append(_is_seen(column, asker_id))
+        found.append(is_seen(column, asker_id))
     return found
 
 
-def _is_seen(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
+def is_seen(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
     """Of live codes of their own, or shared with them."""
     seen: sa.ColumnElement[bool] = column.in_(seen_by(asker_id)) if asker_id is not None else sa.true()
     return seen
 
 
-def _is_changeable(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
+def is_changeable(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
     """Of live codes of their own, or shared with them to be changed."""
     may: sa.ColumnElement[bool] = column.in_(seen_by(asker_id, level="edit")) if asker_id is not None else sa.true()
     return may
@@ -272,7 +272,7 @@ def _under(session: Session, asker_id: int | None, ids: Collection[int]) -> Mapp
         .join(_LIVE_CODES, _LIVE_CODES.c.id == row.live_code_id)
         .outerjoin(_CHOICES, _CHOICES.c.id == row.choice_id)
         .outerjoin(_MEMBERS, _MEMBERS.c.id == row.member_id)
-        .where(row.visitor_id.in_(ids), _is_seen(row.live_code_id, asker_id))
+        .where(row.visitor_id.in_(ids), is_seen(row.live_code_id, asker_id))
         .order_by(row.last_at.desc(), row.live_code_id)
     )  # fmt: skip
     found: dict[int, list[Under]] = {}
@@ -285,7 +285,7 @@ def _tags(session: Session, asker_id: int | None, ids: Collection[int]) -> Mappi
     query = (
         sa.select(VisitorTag.visitor_id, Tag.name, Tag.category, VisitorTag.live_code_id, VisitorTag.at)
         .join(Tag, Tag.id == VisitorTag.tag_id)
-        .where(VisitorTag.visitor_id.in_(ids), _is_seen(VisitorTag.live_code_id, asker_id))
+        .where(VisitorTag.visitor_id.in_(ids), is_seen(VisitorTag.live_code_id, asker_id))
         .order_by(VisitorTag.at, Tag.name)
     )
     found: dict[int, list[Given]] = {}
@@ -320,82 +320,17 @@ def names_of(session: Session, events: Sequence[Any]) -> Names:
 
 def live_code_names(session: Session, asker_id: int | None, limit: int) -> list[tuple[int, str]]:
     """Live codes to choose from, the newest first."""
-    query = sa.select(_LIVE_CODES.c.id, _LIVE_CODES.c.name).where(_is_seen(_LIVE_CODES.c.id, asker_id))
+    query = sa.select(_LIVE_CODES.c.id, _LIVE_CODES.c.name).where(is_seen(_LIVE_CODES.c.id, asker_id))
     return [(row[0], row[1]) for row in session.execute(query.order_by(_LIVE_CODES.c.id.desc()).limit(limit))]
+
+
+def live_code_owner(session: Session, live_code_id: int) -> int | None:
+    return session.scalar(sa.select(_LIVE_CODES.c.owner_id).where(_LIVE_CODES.c.id == live_code_id))
 
 
 def choice_titles(session: Session, asker_id: int | None, live_code_id: int) -> list[tuple[int, str]]:
     """The choices of one live code of the page that asks."""
     query = sa.select(_CHOICES.c.id, _CHOICES.c.title).where(
-        _CHOICES.c.live_code_id == live_code_id, _is_seen(_CHOICES.c.live_code_id, asker_id)
+        _CHOICES.c.live_code_id == live_code_id, is_seen(_CHOICES.c.live_code_id, asker_id)
     )
     return [(row[0], row[1]) for row in session.execute(query.order_by(_CHOICES.c.id))]
-
-
-# Tags
-
-
-@dataclass(frozen=True, slots=True)
-class TagCount:
-    """A tag and how many of the people the asker may see carry it."""
-
-    id: int
-    name: str
-    category: str
-    visitors: int
-
-
-def list_tags(session: Session, asker_id: int | None, limit: int, offset: int) -> tuple[list[TagCount], int]:
-    """All tags: the words are everybody's, the people behind them are not. The most used first."""
-    carriers = (
-        sa.select(VisitorTag.tag_id, sa.func.count(sa.distinct(VisitorTag.visitor_id)).label("carriers"))
-        .where(_is_seen(VisitorTag.live_code_id, asker_id))
-        .group_by(VisitorTag.tag_id)
-        .subquery()
-    )
-    number = sa.func.coalesce(carriers.c.carriers, 0)
-    query = (
-        sa.select(Tag.id, Tag.name, Tag.category, number)
-        .outerjoin(carriers, carriers.c.tag_id == Tag.id)
-        .order_by(number.desc(), Tag.name, Tag.id)
-        .limit(limit)
-        .offset(offset)
-    )
-    total = session.scalar(sa.select(sa.func.count()).select_from(Tag)) or 0
-    return [TagCount(*row) for row in session.execute(query)], total
-
-
-def find_tag(session: Session, name: str, category: str | None) -> Tag | None:
-    """The tag of this name, in this category or (None) in whichever has it; the oldest then."""
-    query = sa.select(Tag).where(Tag.name == name).order_by(Tag.id).limit(1)
-    return session.scalar(query if category is None else query.where(Tag.category == category))
-
-
-def make_tag(session: Session, name: str, category: str) -> int:
-    """The id of the tag, made where it is missing."""
-    return tag_ids_of(session.connection(), {name}, category)[name]
-
-
-def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int) -> None:
-    """By hand; given already, it stays as it is."""
-    row = {"visitor_id": visitor_id, "tag_id": tag_id, "live_code_id": live_code_id, "at": datetime.now(UTC)}
-    insert_rows(session.connection(), _VISITOR_TAGS, [row | {"choice_id": None}], _unless_given)
-
-
-def _unless_given(statement: Insert) -> Any:
-    return statement.on_conflict_do_nothing()
-
-
-def take_tag(session: Session, asker_id: int | None, visitor_id: int, name: str) -> bool:
-    """Takes every tag of this name off the visitor, where the asker may change; False: there was none."""
-    named = sa.select(Tag.id).where(Tag.name == name)
-    gone = session.execute(
-        sa.delete(VisitorTag)
-        .where(
-            VisitorTag.visitor_id == visitor_id,
-            VisitorTag.tag_id.in_(named),
-            _is_changeable(VisitorTag.live_code_id, asker_id),
-        )
-        .execution_options(synchronize_session=False)
-    )
-    return bool(gone.rowcount)  # type: ignore[attr-defined]

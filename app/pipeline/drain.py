@@ -32,6 +32,7 @@ BATCH = {"sqlite": 200, "postgresql": 1000}
 IDLE_SECONDS = 0.4
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 CHORE_SECONDS = 3600.0
+LONGEST_FAREWELL_SECONDS = 5.0
 
 Chore = Callable[[Connection], object]
 
@@ -39,7 +40,8 @@ Chore = Callable[[Connection], object]
 class Drainer:
     """One loop over the sources. `chores` are run once an hour, each in a transaction of its own. `turn`: the queue of
     SQLite's writers (`db.held.WriteTurn`), so that folding waits for claims and claims for folding, first come.
-    `streams`: the third source, with Redis. `ticks` are called every round while Redis answers."""
+    `streams`: the third source, with Redis. `ticks` are called every round while Redis answers. `beside`: what runs
+    as long as the loop does, each in a thread of its own, because it may take its time."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Drainer:
         turn: AbstractContextManager[object] | None = None,
         streams: StreamSource | None = None,
         ticks: Sequence[Callable[[], object]] = (),
+        beside: Sequence[Callable[[threading.Event], object]] = (),
     ) -> None:
         self._engine = engine
         self._turn = turn or nullcontext()
@@ -58,6 +61,7 @@ class Drainer:
         self._chores = chores
         self._streams = streams
         self._ticks = ticks
+        self._beside = beside
         self._streams_down = False
         self._batch = BATCH[engine.dialect.name]
         self._chores_due = 0.0
@@ -78,6 +82,14 @@ class Drainer:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. An outage is logged once and waited out, longer each time; nothing is lost meanwhile."""
+        threads = [threading.Thread(target=one, args=(stop,), name="beside", daemon=True) for one in self._beside]
+        for thread in threads:
+            thread.start()
+        self._run(stop)
+        for thread in threads:
+            thread.join(LONGEST_FAREWELL_SECONDS)
+
+    def _run(self, stop: threading.Event) -> None:
         pause = 0.0
         while not stop.wait(pause or IDLE_SECONDS):
             try:

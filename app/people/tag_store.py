@@ -1,0 +1,84 @@
+"""Tags: the words, which are everybody's, and who carries them, which is not; given and taken by hand.
+
+What an asker may see and change is `store`'s. Nothing here commits.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.db.upsert import Insert, insert_rows
+from app.people.absorb import tag_ids_of
+from app.people.models import Tag, VisitorTag
+from app.people.store import is_changeable, is_seen
+
+_VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """A tag and how many of the people the asker may see carry it."""
+
+    id: int
+    name: str
+    category: str
+    visitors: int
+
+
+def list_tags(session: Session, asker_id: int | None, limit: int, offset: int) -> tuple[list[TagCount], int]:
+    """All tags: the words are everybody's, the people behind them are not. The most used first."""
+    carriers = (
+        sa.select(VisitorTag.tag_id, sa.func.count(sa.distinct(VisitorTag.visitor_id)).label("carriers"))
+        .where(is_seen(VisitorTag.live_code_id, asker_id))
+        .group_by(VisitorTag.tag_id)
+        .subquery()
+    )
+    number = sa.func.coalesce(carriers.c.carriers, 0)
+    query = (
+        sa.select(Tag.id, Tag.name, Tag.category, number)
+        .outerjoin(carriers, carriers.c.tag_id == Tag.id)
+        .order_by(number.desc(), Tag.name, Tag.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    total = session.scalar(sa.select(sa.func.count()).select_from(Tag)) or 0
+    return [TagCount(*row) for row in session.execute(query)], total
+
+
+def find_tag(session: Session, name: str, category: str | None) -> Tag | None:
+    """The tag of this name, in this category or (None) in whichever has it; the oldest then."""
+    query = sa.select(Tag).where(Tag.name == name).order_by(Tag.id).limit(1)
+    return session.scalar(query if category is None else query.where(Tag.category == category))
+
+
+def make_tag(session: Session, name: str, category: str) -> int:
+    """The id of the tag, made where it is missing."""
+    return tag_ids_of(session.connection(), {name}, category)[name]
+
+
+def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int) -> None:
+    """By hand; given already, it stays as it is."""
+    row = {"visitor_id": visitor_id, "tag_id": tag_id, "live_code_id": live_code_id, "at": datetime.now(UTC)}
+    insert_rows(session.connection(), _VISITOR_TAGS, [row | {"choice_id": None}], _unless_given)
+
+
+def _unless_given(statement: Insert) -> Any:
+    return statement.on_conflict_do_nothing()
+
+
+def take_tag(session: Session, asker_id: int | None, visitor_id: int, name: str) -> bool:
+    """Takes every tag of this name off the visitor, where the asker may change; False: there was none."""
+    named = sa.select(Tag.id).where(Tag.name == name)
+    gone = session.execute(
+        sa.delete(VisitorTag)
+        .where(
+            VisitorTag.visitor_id == visitor_id,
+            VisitorTag.tag_id.in_(named),
+            is_changeable(VisitorTag.live_code_id, asker_id),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return bool(gone.rowcount)  # type: ignore[attr-defined]
