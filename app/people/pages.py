@@ -5,28 +5,26 @@ Decides what stands in a row and what a filter may be made of; who may see whom 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import marshmallow as ma
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import abort, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from app.accounts.guard import current_user, protect_pages
+from app.accounts.guard import current_user
 from app.db import db, writing
-from app.people import forms, store, tag_store, wording
+from app.people import forms, rule_pages, rule_store, store, tag_store, wording  # noqa: F401
 from app.people.api import asker_id, desk, erase, events_of, exported, find
 from app.people.models import CATEGORIES
+from app.people.shell import blueprint as blueprint
 from app.people.store import Wanted
 from app.rules import regions
 from app.web.i18n import language
 from app.web.paging import read_page
 from app.web.partial import render
 from app.web.toast import say
-
-blueprint = Blueprint("people", __name__)
-protect_pages(blueprint)
 
 LIVE_CODES_OFFERED = 300
 TAGS_OFFERED = 200
@@ -44,18 +42,6 @@ class Asked:
     def arguments(self) -> dict[str, str]:
         return {name: text for name, text in self.typed.items() if text}
 
-
-def _words() -> dict[str, Any]:
-    return {
-        "device_name": wording.device_name,
-        "app_name": wording.app_name,
-        "region_name": lambda key: regions.name(key, language(), full=True),
-        "category_name": lambda category: wording.CATEGORIES[category],
-        "can_write": current_user.can_write,
-    }
-
-
-blueprint.context_processor(_words)
 
 FIELDS = ("live_code_id", "choice_id", "tag", "region", "placement", "from", "to")
 
@@ -143,9 +129,12 @@ def visitor(visitor_id: int) -> str | Response:
     events = events_of(row)
     may_change = current_user.can_write and bool(store.live_codes_of(db.session, asker_id(), row.id, to_change=True))
     names = store.names_of(db.session, events)
+    explained = rule_store.explain(db.session, asker_id(), row, datetime.now(UTC), desk().zone)
     return render_template(
         "people/visitor.html",
         person=people[0],
+        portrait=wording.portrait(people[0]),
+        rules={rule.id: (rule, verdict) for rule, _tag, verdict in explained},
         may_change=may_change,
         events=[
             (event, wording.happening(event, names), names.live_codes.get(event.live_code_id, "")) for event in events

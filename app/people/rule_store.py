@@ -125,12 +125,19 @@ def _facts(rule: TagRule) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in names}
 
 
-def try_out(session: Session, scope: Scope, conditions: Sequence[Condition], now: datetime, zone: tzinfo) -> Tried:
-    """How many people a rule would tag now; of many, every n-th is judged."""
+def try_out(
+    session: Session,
+    scope: Scope,
+    conditions: Sequence[Condition],
+    now: datetime,
+    zone: tzinfo,
+    at_most: int = TRIED_AT_MOST,
+) -> Tried:
+    """How many people a rule would tag now; of more than `at_most`, every n-th is judged."""
     seen = scope.holds(VisitorLiveCode.live_code_id)
     id_ = VisitorLiveCode.visitor_id
     people = session.scalar(sa.select(sa.func.count(sa.distinct(id_))).where(seen)) or 0
-    every = -(-people // TRIED_AT_MOST) or 1
+    every = -(-people // at_most) or 1
     some = sa.select(id_).where(seen, id_ % every == 0).distinct()
     ids = list(session.scalars(some))
     fits = 0

@@ -67,12 +67,14 @@ class Under:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A tag that was given to a visitor."""
+    """A tag that was given to a visitor: by their own answer (`choice_id`), by a rule, or by hand."""
 
     name: str
     category: str
     live_code_id: int
     at: datetime
+    choice_id: int | None = None
+    rule_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,11 +285,14 @@ def _under(session: Session, asker_id: int | None, ids: Collection[int]) -> Mapp
 
 def _tags(session: Session, asker_id: int | None, ids: Collection[int]) -> Mapping[int, list[Given]]:
     query = (
-        sa.select(VisitorTag.visitor_id, Tag.name, Tag.category, VisitorTag.live_code_id, VisitorTag.at)
+        sa.select(
+            VisitorTag.visitor_id, Tag.name, Tag.category, VisitorTag.live_code_id, VisitorTag.at,
+            VisitorTag.choice_id, VisitorTag.rule_id,
+        )
         .join(Tag, Tag.id == VisitorTag.tag_id)
         .where(VisitorTag.visitor_id.in_(ids), is_seen(VisitorTag.live_code_id, asker_id))
         .order_by(VisitorTag.at, Tag.name)
-    )
+    )  # fmt: skip
     found: dict[int, list[Given]] = {}
     for one in session.execute(query):
         found.setdefault(one[0], []).append(Given(*one[1:]))

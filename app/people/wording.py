@@ -1,14 +1,18 @@
 """What the panel says of visitors and of what they did. English here, Chinese in translations/*/people.po."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import flask_babel
 from flask_babel import lazy_gettext
 
-from app.people.store import Names
+from app.people.store import Given, Names, Person
+from app.rules import regions, tagging
+from app.web.i18n import language
 
 gettext: Callable[..., str] = flask_babel.gettext
+ngettext: Callable[..., str] = flask_babel.ngettext
 
 CATEGORIES = {
     "source": lazy_gettext("Source"),
@@ -65,6 +69,40 @@ def device_name(device: str | None) -> str:
     return str(DEVICES.get(device or "", device or ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Class:
+    """One of the five classes of a portrait: what is known by itself, and the tags."""
+
+    name: str
+    facts: Sequence[str]
+    tags: Sequence[Given]
+
+
+def portrait(person: Person) -> list[Class]:
+    """A visitor in the five classes; those about which nothing is known are left out."""
+    first = min(person.under, key=lambda one: one.first_at)
+    facts: dict[str, list[str | None]] = {
+        "source": [first.name, first.placement],
+        "basic": [
+            regions.name(person.region, language(), full=True) if person.region else None,
+            device_name(person.device),
+            app_name(person.app),
+            person.language,
+        ],
+        "behaviour": [
+            gettext("came back") if person.scans > 1 else gettext("came once"),
+            ngettext("%(num)s scan", "%(num)s scans", person.scans),
+            gettext("long-pressed") if person.pressed else gettext("no long-press"),
+        ],
+    }
+    tags = {category: [tag for tag in person.tags if tag.category == category] for category in CATEGORIES}
+    classes = [
+        Class(str(name), [fact for fact in facts.get(category, []) if fact], tags[category])
+        for category, name in CATEGORIES.items()
+    ]
+    return [one for one in classes if one.facts or one.tags]
+
+
 def app_name(app: str | None) -> str:
     return str(APPS.get(app or "", app or ""))
 
@@ -92,3 +130,89 @@ def happening(event: Any, names: Names) -> str:
 def _outcome(event: Any, member: str) -> str:
     words = OUTCOMES.get(event.outcome)
     return str(words) % {"member": member} if words is not None else str(event.outcome or "")
+
+
+# Tag rules
+
+FACTS = {
+    "scans": lazy_gettext("scans"),
+    "presses": lazy_gettext("long-presses"),
+    "stuck": lazy_gettext("times they could not get in"),
+    "night_scans": lazy_gettext("scans at night (22:00 to 6:00)"),
+    "orders": lazy_gettext("orders"),
+    "amount": lazy_gettext("amount of orders"),
+    "silent_days": lazy_gettext("days since they were last here"),
+    "known_days": lazy_gettext("days since they first came"),
+    "live_codes": lazy_gettext("different live codes"),
+    "region": lazy_gettext("region"),
+    "device": lazy_gettext("device"),
+    "app": lazy_gettext("app"),
+    "language": lazy_gettext("language"),
+    "placement": lazy_gettext("placement"),
+    "product": lazy_gettext("product"),
+    "tag": lazy_gettext("tag"),
+}
+COMPARISONS = {
+    "at_least": lazy_gettext("at least"),
+    "at_most": lazy_gettext("at most"),
+    "is": lazy_gettext("is"),
+    "is_not": lazy_gettext("is not"),
+}
+RULE_PROBLEMS = {
+    "none": lazy_gettext("A rule needs a condition."),
+    "too_many": lazy_gettext("At most %(most)s conditions.", most=tagging.MOST_CONDITIONS),
+    "unknown_fact": lazy_gettext("There is no such fact."),
+    "comparison": lazy_gettext("Numbers are compared with “at least” and “at most”, words with “is” and “is not”."),
+    "number": lazy_gettext("A number from 0 up is needed."),
+    "word": lazy_gettext("A word is needed."),
+    "region": lazy_gettext("There is no such region."),
+    "days": lazy_gettext("Days are a number from 1 to 90, and only what is counted has them."),
+}
+
+EXAMPLE_TAGS = {
+    "hesitates": lazy_gettext("Hesitating"),
+    "returns": lazy_gettext("Comes often"),
+    "night": lazy_gettext("Night owl"),
+    "silent": lazy_gettext("Gone quiet"),
+    "spends": lazy_gettext("Spends a lot"),
+}
+
+
+def value_words(condition: tagging.Condition) -> str:
+    """What a condition compares with, as its input shows it."""
+    if condition.fact == "amount":
+        return money(condition.number)
+    return condition.word if tagging.FACTS[condition.fact].is_word else str(condition.number)
+
+
+def money(cents: int) -> str:
+    """Such as "99.00" or, without cents, "99"."""
+    sign, whole, rest = "-" if cents < 0 else "", *divmod(abs(cents), 100)
+    return f"{sign}{whole}.{rest:02d}" if rest else f"{sign}{whole}"
+
+
+def condition(one: tagging.Condition) -> str:
+    """One condition in words: "scans within 7 days at least 3"."""
+    fact, compares = str(FACTS[one.fact]), str(COMPARISONS[one.comparison])
+    value = _word(one.fact, one.word) if one.word else value_words(one)
+    if one.days is not None:
+        fact = gettext("%(fact)s within %(days)s days", fact=fact, days=one.days)
+    return gettext("%(fact)s %(compares)s %(value)s", fact=fact, compares=compares, value=value)
+
+
+def reason(one: tagging.Reason) -> str:
+    """What was found: "now 4"."""
+    fact = one.condition.fact
+    if tagging.FACTS[fact].is_word:
+        found = gettext(", ").join(_word(fact, word) for word in one.words) or gettext("unknown")
+    else:
+        found = money(one.found) if fact == "amount" else str(one.found)
+    return gettext("now %(found)s", found=found)
+
+
+def _word(fact: str, word: str) -> str:
+    if fact == "region":
+        return regions.name(word, language(), full=True)
+    if fact == "device":
+        return device_name(word)
+    return app_name(word) if fact == "app" else word

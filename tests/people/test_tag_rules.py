@@ -228,6 +228,12 @@ def test_trying_out_says_how_many(world: World, engine: Engine) -> None:
     with Session(engine) as session:
         tried = rule_store.try_out(session, Scope(world.bob), HESITATES, NOW, ZONE)
     assert (tried.tagged, tried.people, tried.is_estimate) == (1, 2, False)
+    world.happen(*(event(visitor=f"v{each}", at=NOW) for each in range(28)))
+    with Session(engine) as session:
+        every = (Condition("scans", AT_LEAST, 1),)
+        tried = rule_store.try_out(session, Scope(world.bob), every, NOW, ZONE, at_most=8)
+    assert (tried.people, tried.tagged, tried.is_estimate) == (30, 30, True)
+    assert tried.judged <= 8
 
 
 def test_a_rule_explains_itself(world: World, engine: Engine) -> None:
