@@ -1,34 +1,27 @@
 """When a member will be full and a live code has nobody left to send people to, from how fast they came lately.
 
-Plays the coming hours through as the ledger would count them if nobody did anything: people come in the rhythm of the
-last days, unpressed seats lapse, codes expire. Beside it, how many people are in a group by now: what headcounts (else
-presses) have taught about seats. Decides which signal is believed, and says so. What an alert makes of it is decided in
-`alerting`.
+Plays the coming hours through as the ledger would count them if nobody did anything new: people come in the rhythm of
+the last days (`rhythm`), unpressed seats lapse, codes expire, numbers are read as regularly as they were. Beside it,
+how many people are in a group by now: what headcounts (else presses) have taught about seats. Decides which signal is
+believed, and says so. What an alert makes of it is decided in `alerting`.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from app.rules.model import Member, MemberState, Mode
 from app.rules.opening import is_open
+from app.rules.rhythm import Rhythm, doubt
+from app.rules.rhythm import floor as _floor
 
 HOUR = timedelta(hours=1)
 HORIZON_HOURS = 7 * 24
-# How the hours of a day share its scans where nothing is known yet: phones in China, quiet from one to six, a little
-# more at noon, most in the evening. Our own estimate; after two days of history hardly anything of it is left.
-USUAL_DAY = (
-    0.5, 0.3, 0.15, 0.1, 0.1, 0.15, 0.4, 0.7, 1.0, 1.2, 1.3, 1.4, 1.5, 1.3, 1.2, 1.2, 1.2, 1.3, 1.4, 1.6, 1.7, 1.6,
-    1.2, 0.8,
-)  # fmt: skip
-USUAL_DAYS_WEIGHT = 0.4
-HALF_LIFE_DAYS = 6.0
 DAYS_LOOKED_AT = 14
-LATELY_HOURS = 24
-LATELY_WEIGHT = 0.5
-STEADIER = 12.0  # so many expected and seen people are added to both sides before two rates are compared
 ENOUGH_SEATS = 20
+SAME_ROUND = 6 * HOUR
+REGULAR = 3  # readings of a group's number in a row make a habit
 NOBODY = 0.02  # people an hour; below that nobody is expected at all
 
 
@@ -71,12 +64,14 @@ class Learnt:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """`full_at` by member; `empty_at`: from when on somebody new finds no room anywhere. Neither looks further ahead
-    than a week; what is not expected by then is left out. `per_day`: people expected in the coming 24 hours."""
+    than a week; what is not expected by then is left out. `per_day`: people expected in the coming 24 hours. `doubt`:
+    why none of it should be relied on (`rhythm.doubt`), or ""."""
 
     full_at: Mapping[int, datetime]
     empty_at: datetime | None
     learnt: Learnt
     per_day: float
+    doubt: str = ""
 
 
 def learn(stocks: Iterable[Stock]) -> Learnt:
@@ -107,6 +102,7 @@ def outlook(
     in_order = sorted(stocks, key=lambda stock: (stock.member.position, stock.member.id))
     groups = [_Group(stock, now, pressed, unpressed_seat_hours) for stock in in_order]
     lanes = [(lane, lane.ways(groups, spills)) for lane in _lanes(groups, now, zone)]
+    readings = _readings(stocks, now)
     full_at: dict[int, datetime] = {}
     empty_at: datetime | None = None
     per_day = 0.0
@@ -114,8 +110,13 @@ def outlook(
     for step in range(HORIZON_HOURS):
         end = _next_hour(begin)
         share_of_hour = (end - begin) / HOUR
+        is_read = readings and readings[0] < end
+        if is_read:
+            readings.popleft()
         for group in groups:
             group.begin(begin)
+            if is_read:
+                group.is_read(learnt.share)
         for lane, ways in lanes:
             coming = lane.rhythm.at(begin) * share_of_hour
             per_day += coming if step < 24 else 0.0
@@ -131,44 +132,8 @@ def outlook(
         if empty_at is not None and all(group.stock.member.id in full_at or not group.lasts(end) for group in groups):
             break
         begin = end
-    return Outlook(full_at, empty_at, learnt, per_day)
-
-
-class Rhythm:
-    """People an hour by the hour of the local day: the last two weeks, recent days weighing more."""
-
-    def __init__(self, hours: Mapping[datetime, float], since: datetime, now: datetime, zone: tzinfo) -> None:
-        self._zone = zone
-        weights, sums = [0.0] * 24, [0.0] * 24
-        at = _floor(since)
-        while at < now:
-            seen = min(1.0, (now - at) / HOUR)
-            weight = seen * 0.5 ** ((now - at) / timedelta(days=HALF_LIFE_DAYS))
-            weights[self._of_day(at)] += weight
-            sums[self._of_day(at)] += hours.get(at, 0.0) * weight / seen
-            at += HOUR
-        usual = sum(weight * part for weight, part in zip(weights, USUAL_DAY, strict=True))
-        level = sum(sums) / usual if usual else 0.0
-        self._rate = [
-            (total + USUAL_DAYS_WEIGHT * level * part) / (weight + USUAL_DAYS_WEIGHT)
-            for total, weight, part in zip(sums, weights, USUAL_DAY, strict=True)
-        ]
-        self._lately = self._change(hours, since, now)
-
-    def at(self, moment: datetime) -> float:
-        return self._rate[self._of_day(moment)] * self._lately
-
-    def _change(self, hours: Mapping[datetime, float], since: datetime, now: datetime) -> float:
-        """Today against the days before, half believed: a poster that was hung up this morning, or taken down."""
-        at, seen, expected = max(_floor(since), _floor(now) - HOUR * LATELY_HOURS), 0.0, 0.0
-        while at < now:
-            seen += hours.get(at, 0.0)
-            expected += self._rate[self._of_day(at)] * min(1.0, (now - at) / HOUR)
-            at += HOUR
-        return float(((seen + STEADIER) / (expected + STEADIER)) ** LATELY_WEIGHT)
-
-    def _of_day(self, at: datetime) -> int:
-        return at.astimezone(self._zone).hour
+    people, since = _merged(hour for stock in stocks for hour in stock.hours), now - DAYS_LOOKED_AT * 24 * HOUR
+    return Outlook(full_at, empty_at, learnt, per_day, doubt(people, max(min(people, default=now), since), now, zone))
 
 
 @dataclass(slots=True)
@@ -195,7 +160,7 @@ class _Group:
         if not self.lapse_hours:
             return
         young = [hour for hour in hours if hour.at > self.now - self.lapse_hours * HOUR]
-        loose = [max(0.0, hour.seats * (1 - self.pressed)) for hour in young]
+        loose = [float(max(0, hour.seats - hour.pressed)) for hour in young]
         scale = min(1.0, self.counted / sum(loose)) if sum(loose) else 0.0
         for hour, seats in zip(young, loose, strict=True):
             self.lapsing.append([(hour.at + (self.lapse_hours + 0.5) * HOUR).timestamp(), seats * scale])
@@ -205,6 +170,12 @@ class _Group:
         moment = at.timestamp()
         while self.lapsing and self.lapsing[0][0] <= moment:
             self.counted = max(0.0, self.counted - self.lapsing.popleft()[1])
+
+    def is_read(self, share: float) -> None:
+        """Somebody reads the number, as they have done lately: of the seats since the last time so many have joined."""
+        if self.room > 0:
+            self.base, self.counted = self.base + share * self.counted, 0.0
+            self.lapsing.clear()
 
     def lasts(self, at: datetime) -> bool:
         expires_at = self.stock.member.expires_at
@@ -246,18 +217,36 @@ class _Lane:
 
 
 def _lanes(groups: Sequence[_Group], now: datetime, zone: tzinfo) -> list[_Lane]:
-    seats: dict[tuple[int | None, tuple[str, ...]], dict[datetime, float]] = {}
+    seats: dict[tuple[int | None, tuple[str, ...]], list[Hour]] = {}
     for group in groups:
         member = group.stock.member
-        found = seats.setdefault((member.choice_id, member.regions), {})
-        for hour in group.stock.hours:
-            at = _floor(hour.at)
-            found[at] = found.get(at, 0.0) + hour.seats
+        seats.setdefault((member.choice_id, member.regions), []).extend(group.stock.hours)
+    since = now - DAYS_LOOKED_AT * 24 * HOUR
+    found = {lane: _merged(hours) for lane, hours in seats.items() if hours}
     return [
-        _Lane(choice_id, regions, Rhythm(hours, max(min(hours), now - DAYS_LOOKED_AT * 24 * HOUR), now, zone))
-        for (choice_id, regions), hours in seats.items()
-        if hours
+        _Lane(choice_id, regions, Rhythm(people, max(min(people), since), now, zone))
+        for (choice_id, regions), people in found.items()
     ]
+
+
+def _merged(hours: Iterable[Hour]) -> dict[datetime, float]:
+    """People by the hour's beginning."""
+    found: dict[datetime, float] = {}
+    for hour in hours:
+        at = _floor(hour.at)
+        found[at] = found.get(at, 0.0) + hour.seats
+    return found
+
+
+def _readings(stocks: Iterable[Stock], now: datetime) -> deque[datetime]:
+    """When numbers will be read, if somebody goes on reading them as regularly as on the past days."""
+    read = sorted({count.at for stock in stocks for count in stock.headcounts})
+    days = [at for n, at in enumerate(read) if not n or at - read[n - 1] > SAME_ROUND]
+    if len(days) < REGULAR or now - days[-1] > 2 * (days[-1] - days[-REGULAR]) / (REGULAR - 1):
+        return deque()
+    every = (days[-1] - days[-REGULAR]) / (REGULAR - 1)
+    ahead = (days[-1] + n * every for n in range(1, 1 + int(HORIZON_HOURS * HOUR / every)))
+    return deque(at for at in ahead if at > now)
 
 
 def _send(
@@ -290,8 +279,6 @@ def _send(
             if group.room <= 1e-9:
                 full_at.setdefault(group.stock.member.id, begin + (end - begin) * (1 - left / of_hour))
                 group.base += group.room  # rounding must not leave it open for ever
-        if fits <= 1e-12:
-            break
     return left
 
 
@@ -333,10 +320,6 @@ def _seats_between(hours: Sequence[Hour], since: datetime, until: datetime) -> f
         part = (min(until, hour.at + HOUR) - max(since, hour.at)) / HOUR
         found += hour.seats * min(1.0, part) if part > 0 else 0.0
     return found
-
-
-def _floor(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def _next_hour(at: datetime) -> datetime:

@@ -14,4 +14,80 @@ It may decline:
   What it said before the wave about a time after its beginning cannot be right, and is left out here;
 - `change`, in the first day after it;
 - `sparse`: where too few people come to tell a rate from chance.
+
+What came of it, on the first version of the rule that was tried, and on the one that is there now:
+
+                                first    now     a rule that knows the very rate people come at, future included
+    single within a fifth       45 %     71 %    82 %
+    series with median <= 20 %  5 of 18  16 of 18
+
+- `burst` (median 29 and 18 %; knowing the rate 16 and 24 %) misses: in the days after the wave its unpressed seats
+  lapse two days later all at once, and whether a group is full before or after that turns on a few people.
+- `decay` (15 and 21 %) misses once, by a hair. On two more draws of it, made after the rule was done, it was 9 and 9 %.
+- Three of four single forecasts is missed by four points. What is left between 71 and 82 % is mostly a night: a group
+  that misses being full at eleven by three people is full at ten the next morning.
+- Two more seeds of every shape, drawn when the rule was done and never used to change it: 71 % as well.
 """
+
+from statistics import median
+
+import pytest
+
+from app.rules.forecast import outlook
+from app.rules.model import Mode
+from tests import make
+from tests.rules.record_shapes import FOLDER
+from tests.rules.recorded import Series, read
+
+AHEAD = (12, 24, 48)
+FIRST_DAYS = 4 * 24
+WAVE_BEGINS = 9 * 24 + 9
+WITHIN = 0.2
+MISSED = {"burst_1": 0.3, "decay_2": 0.22}
+MAY_DECLINE = {"burst", "change", "sparse"}
+
+
+def forecasts(series: Series) -> tuple[list[float], list[str]]:
+    """How far off each was, and why those that declined did."""
+    errors, declined = [], []
+    for group, minute in enumerate(series.facts["full_minutes"]):
+        for ahead in AHEAD if minute is not None and minute // 60 >= FIRST_DAYS else ():
+            hour = minute // 60 - ahead
+            if series.facts["shape"] == "burst" and hour < WAVE_BEGINS <= minute // 60:
+                continue
+            now, full = series.now(hour), series.full_at(group)
+            said = outlook(series.stocks(hour), now, make.ZONE, Mode.SEQUENTIAL, 48)
+            moment = said.full_at.get(group + 1)
+            if said.doubt:
+                declined.append(said.doubt)
+            else:
+                errors.append(abs((moment - full) / (full - now)) if moment else 9.9)
+    return errors, declined
+
+
+@pytest.fixture(scope="module")
+def tried() -> dict[str, tuple[list[float], list[str]]]:
+    return {file.stem: forecasts(read(file)) for file in sorted(FOLDER.glob("*.csv"))}
+
+
+def test_every_shape_was_recorded_twice(tried: dict[str, tuple[list[float], list[str]]]) -> None:
+    assert len(tried) == 20
+    assert all(len(errors) + len(declined) >= 6 for errors, declined in tried.values())
+
+
+def test_half_of_what_is_said_of_a_series_is_within_a_fifth(tried: dict[str, tuple[list[float], list[str]]]) -> None:
+    middle = {name: median(errors) for name, (errors, _) in tried.items() if errors}
+    assert {name: off for name, off in middle.items() if off > MISSED.get(name, WITHIN)} == {}
+
+
+def test_seven_of_ten_single_forecasts_are_within_a_fifth(tried: dict[str, tuple[list[float], list[str]]]) -> None:
+    every = [error for errors, _ in tried.values() for error in errors]
+    assert len(every) > 450
+    assert sum(error <= WITHIN for error in every) / len(every) >= 0.7
+
+
+def test_it_declines_where_it_may_and_nowhere_else(tried: dict[str, tuple[list[float], list[str]]]) -> None:
+    declined = {name: set(why) for name, (_, why) in tried.items() if why}
+    assert {name.partition("_")[0] for name in declined} <= MAY_DECLINE
+    assert all(not tried[name][0] and declined[name] == {"few"} for name in ("sparse_1", "sparse_2"))
+    assert "wave" in declined["burst_1"] | declined["change_1"]
