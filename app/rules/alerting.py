@@ -116,12 +116,14 @@ def _of_member(
     if member.expires_at is not None:
         yield from _of_date(code, member, member.expires_at, limits, now)
         if member.expires_at <= now:
+            # The group is as full as it was, and will be when it has its new code: that is not told a second time.
+            room = _of_room(code, member, facts.taken.get(member.id, 0), limits, told)
+            yield from (cause for cause in room if cause.key in told)
             return
     if member.suspect_at is not None:
         key = f"suspect:{member.id}:{int(member.suspect_at.timestamp())}"
         yield Cause(key, "suspect", Level.WARNING, code, member.id, member.suspect_at)
-    if member.capacity is not None and not member.is_fallback:
-        yield from _of_room(code, member, facts.taken.get(member.id, 0), limits, told)
+    yield from _of_room(code, member, facts.taken.get(member.id, 0), limits, told)
     if member.id in facts.wants_headcount:
         key = f"headcount:{member.id}:{member.counted_from}"
         yield Cause(key, "headcount", Level.NOTE, code, member.id)
@@ -140,7 +142,9 @@ def _of_date(code: int, member: Member, expires_at: datetime, limits: Thresholds
 
 
 def _of_room(code: int, member: Member, taken: int, limits: Thresholds, told: Collection[str]) -> Iterator[Cause]:
-    capacity = member.capacity or 1
+    if member.capacity is None or member.is_fallback:
+        return
+    capacity = max(1, member.capacity)
     numbers = {"taken": taken, "capacity": capacity}
     for percent in (*limits.filling_percents, 100):
         kind = "full" if percent == 100 else "filling"

@@ -82,6 +82,12 @@ def test_a_few_seats_less_are_still_the_same_filling_up() -> None:
     assert at(76, []) == []
 
 
+def test_a_group_that_is_told_to_fill_up_is_not_told_again_because_its_code_expired_meanwhile() -> None:
+    found = facts(make.member(1, capacity=100, expires_at=NOW), make.member(2), taken={1: 85})
+    assert told(found) == ["expired"]
+    assert told(found, keys=["filling:1:1:80"]) == ["expired", "filling80"]
+
+
 def test_a_new_version_or_a_later_date_is_another_trouble() -> None:
     def key(**more: Any) -> str:
         member = make.member(1, **{"expires_at": NOW + hours(40), **more})
