@@ -15,7 +15,8 @@ import app.db.once
 import app.ledger.tables
 import app.people.models
 import app.pipeline.models
-import app.stats.models  # noqa: F401
+import app.stats.models
+import app.webhooks.models  # noqa: F401
 from app import cli, installation, wiring
 from app.accounts import admin_pages, guard, shell, system_pages
 from app.accounts import pages as account_pages
@@ -46,6 +47,11 @@ from app.stats.figures import Figures
 from app.web import csrf, errors, health, i18n, logs, openapi, security_headers
 from app.web.json_times import HuoziJSON
 from app.web.parsing import HuoziRequest, IdConverter
+from app.webhooks import api as webhooks_api
+from app.webhooks import outgoing as webhooks_outgoing
+from app.webhooks import pages as webhooks_pages
+from app.webhooks import wording as webhooks_wording
+from app.webhooks.desk import DESK as WEBHOOKS_DESK
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +92,7 @@ def _publish_changes(app: Flask, house: wiring.House) -> None:
     with app.app_context():
         sa.event.listen(db.sessionmaker, "after_commit", publish)
         sa.event.listen(db.sessionmaker, "after_rollback", bumped)
+        sa.event.listen(db.sessionmaker, "after_flush", webhooks_outgoing.tell_swaps)
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -134,7 +141,8 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     guard.init_app(app)
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
-    words = {**codes_wording.ACTIONS, **alerts_wording.ACTIONS}, {**codes_wording.FIELDS, **alerts_wording.FIELDS}
+    actions = {**codes_wording.ACTIONS, **alerts_wording.ACTIONS, **webhooks_wording.ACTIONS}
+    words = actions, {**codes_wording.FIELDS, **alerts_wording.FIELDS}
     admin_pages.init_app(app, *words)
     app.register_blueprint(admin_pages.blueprint)
     app.extensions[INSTALLATION] = installation.looking(house)
@@ -154,3 +162,6 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     api.register_blueprint(people_api.blueprint)
     app.register_blueprint(people_pages.blueprint)
     app.register_blueprint(me_pages.blueprint)
+    app.extensions[WEBHOOKS_DESK] = house.webhooks_desk()
+    api.register_blueprint(webhooks_api.blueprint)
+    app.register_blueprint(webhooks_pages.blueprint)

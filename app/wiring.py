@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from app.alerts.desk import Desk as AlertsDesk
+from app.alerts.notes import Notes
 from app.alerts.survey import Survey
 from app.codes.by_owner import OwnersDoor
 from app.codes.changes import seen_by
@@ -31,6 +32,7 @@ from app.ledger.truth import Truth
 from app.ledger.wire import Servers
 from app.outside.files import FileStore
 from app.outside.geo import BUNDLED, Geo
+from app.outside.hooks import Poster
 from app.outside.notify import Notifier
 from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
@@ -47,6 +49,10 @@ from app.scan.views import ScanDoor
 from app.scan.visitor import COOKIE, Visitors
 from app.settings import Settings
 from app.stats import rollup
+from app.webhooks import outgoing as webhooks
+from app.webhooks.desk import Desk as WebhooksDesk
+from app.webhooks.sending import Sender, Switched, forget_old
+from app.webhooks.watch import Standing
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +77,7 @@ class House:
     drainer: Drainer
     background: Background
     eraser: Eraser
+    sender: Sender
 
     def serving(self, app: WSGI) -> WSGI:
         """`app` in a process that serves: events are folded in the background of whichever worker gets the lock."""
@@ -134,6 +141,11 @@ class House:
             seen_by=seen_by,
         )
 
+    def webhooks_desk(self) -> WebhooksDesk:
+        """What the panel and the API of webhooks work with."""
+        settings = self.settings
+        return WebhooksDesk(poster=Poster(settings.alert_networks), key=settings.secret_key, clock=utc_now)
+
     def people_desk(self) -> PeopleDesk:
         """What the panel, the API and the privacy page work with for visitors."""
         return PeopleDesk(
@@ -187,10 +199,14 @@ def build(settings: Settings) -> House:
         streams, ticks = StreamSource(Streams(servers), truth), [in_redis.reconcile]
     else:
         ledger = SqlLedger(engine, Spool(spool), secret, turn)
-    eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget))
+    eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget, webhooks.forget))
     tag_rules = TagRules(engine, settings.zone, utc_now, turn)
-    audience = Audience(eraser.screen, (absorb, tag_rules.listen, partial(rollup.add, zone=settings.zone)))
-    drainer = Drainer(engine, spool, audience, (rollup.forget_old_days,), turn, streams, ticks, (tag_rules.run,))
+    audience = Audience(
+        eraser.screen, (absorb, tag_rules.listen, partial(rollup.add, zone=settings.zone), webhooks.tell)
+    )
+    chores = (rollup.forget_old_days, forget_old)
+    sender = _sender(settings, engine, Survey(snapshots, ledger).standing, turn)
+    drainer = Drainer(engine, spool, audience, chores, turn, streams, ticks, (sender.run, tag_rules.run))
     return House(
         settings=settings,
         engine=engine,
@@ -202,4 +218,16 @@ def build(settings: Settings) -> House:
         drainer=drainer,
         background=Background(drainer, settings.data_dir / "pipeline.lock"),
         eraser=eraser,
+        sender=sender,
     )
+
+
+def _sender(settings: Settings, engine: Engine, standing: Standing, turn: WriteTurn | None) -> Sender:
+    """Who sends webhooks, beside the drainer."""
+    key, networks = settings.secret_key, settings.alert_networks
+    notes = Notes(engine, Notifier(networks), key, settings.public_url)
+
+    def tell_owner(off: Switched) -> None:
+        notes.webhook_off(off.owner_id, off.endpoint_id, off.name, off.at)
+
+    return Sender(engine, Poster(networks), key, utc_now, standing, tell_owner, turn)

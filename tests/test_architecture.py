@@ -11,7 +11,7 @@ import pytest
 
 from app.settings import ROOT
 
-FEATURES = {"scan", "codes", "people", "pipeline", "stats", "alerts", "accounts", "wechat"}
+FEATURES = {"scan", "codes", "people", "pipeline", "stats", "alerts", "accounts", "wechat", "webhooks"}
 MACHINERY = {"ledger", "db", "outside", "web"}
 PURE = {"rules", "settings"}
 WIRING = {"", "cli", "demo", "installation", "seed", "wiring"}
@@ -38,6 +38,7 @@ ONE_ROOM = {
     "geoip2": "outside",
     "maxminddb": "outside",
     "apprise": "outside",
+    "certifi": "outside",
     "cryptography": "outside",
     "requests": "outside",
     "xlsxwriter": "outside",

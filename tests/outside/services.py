@@ -95,10 +95,14 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # several senders at once; a connection refused for want of a queue is not what is tested
+
+
 @contextlib.contextmanager
 def services(folder: Path, *, tls: bool = True) -> Iterator[Services]:
     authority, certificate = _certificates(folder) if tls else (folder / "none", folder / "none")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     found = Services(server.server_address[1], authority)
     server.RequestHandlerClass = type("Handler", (_Handler,), {"services": found})
     if tls:
