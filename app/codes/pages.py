@@ -15,6 +15,7 @@ from flask_babel import gettext
 from app.accounts.guard import current_user
 from app.codes import (  # noqa: F401
     bulk_pages,
+    card_pages,
     choice_pages,
     code_pages,
     forms,

@@ -27,6 +27,7 @@ MOST_WINDOWS = 50
 GROUP = "group:"
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_BETWEEN = re.compile(r"[，、;；\n]")
 _WINDOW = re.compile(r"window-(\d{1,3})-(?:days|from|to)", re.ASCII)
 
 Errors = dict[str, list[str]]
@@ -129,6 +130,31 @@ def place_typed(text: str, language: str) -> str | None:
         return key
     best = regions.search(text, language, 1)
     return best[0].key if best else None
+
+
+def places_typed(text: str, language: str) -> tuple[list[str], list[str]]:
+    """Names with commas or semicolons between them: the regions meant, and the names that mean none."""
+    groups = {name.casefold(): keys for name, keys in QUICK_GROUPS.items()}
+    groups |= {regions.QUICK_GROUP_NAMES_EN[name].casefold(): keys for name, keys in QUICK_GROUPS.items()}
+    keys: list[str] = []
+    unknown: list[str] = []
+    for name in _names(text, language):
+        if name.casefold() in groups:
+            keys += groups[name.casefold()]
+        elif name and (key := place_typed(name, language)) is not None:
+            keys.append(key)
+        elif name:
+            unknown.append(name)
+    return list(dict.fromkeys(keys)), unknown
+
+
+def _names(text: str, language: str) -> list[str]:
+    """English names have a comma of their own: "Guangzhou, Guangdong" is one place."""
+    found: list[str] = []
+    for part in (part.strip() for part in _BETWEEN.split(text)):
+        whole = part.casefold() in _by_full_name(language)
+        found += [part] if whole else [name.strip() for name in part.split(",")]
+    return found
 
 
 def read(schema: ma.Schema, form: Posted, *, zone: tzinfo, more: Mapping[str, Any]) -> dict[str, Any]:

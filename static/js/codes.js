@@ -80,7 +80,18 @@
         put(line, html);
       } catch (error) {
         line.className = "verdict verdict-bad";
-        bar.replaceWith(Object.assign(document.createElement("p"), { textContent: failed() }));
+        const told = Object.assign(document.createElement("p"), { textContent: failed() });
+        const again = Object.assign(document.createElement("button"), { type: "button", className: "btn btn-sm", textContent: list.dataset.again });
+        bar.replaceWith(told, again);
+        // The picture is still here: nobody has to find it again.
+        again.addEventListener("click", () => {
+          line.className = "verdict verdict-wait";
+          told.remove();
+          again.replaceWith(bar);
+          bar.value = 0;
+          waiting.push([file, line, choice]);
+          next();
+        });
       }
       busy -= 1;
       next();
@@ -203,7 +214,7 @@
     const add = event.target.closest("[data-add-window]");
     if (add) {
       event.preventDefault();
-      const rows = [...document.querySelectorAll("[data-window]")];
+      const rows = [...add.form.querySelectorAll("[data-window]")];
       const last = rows[rows.length - 1];
       const row = last.cloneNode(true);
       const number = 1 + Math.max(...rows.map((one) => Number(one.querySelector("input").name.split("-")[1])));
@@ -218,7 +229,7 @@
     const drop = event.target.closest("[data-drop-window]");
     if (drop) {
       const row = drop.closest("[data-window]");
-      if (document.querySelectorAll("[data-window]").length > 1) row.remove();
+      if (row.parentElement.querySelectorAll("[data-window]").length > 1) row.remove();
       else for (const input of row.querySelectorAll("input")) input.type === "checkbox" ? (input.checked = false) : (input.value = "");
     }
   });

@@ -2,19 +2,24 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
+from app.accounts import store as accounts
 from app.db import make_engine
+from app.db.audit import COMMAND_LINE
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from app.outside.files import FileStore
+from tests.browser.marketing import EMAIL, PASSWORD, Open
 from tests.browser.world import PosterWorld
 from tests.conftest import SECRET_KEY
 from tests.scan.phone import WECHAT
@@ -124,3 +129,44 @@ def phone(browser: Browser, service: Running) -> Iterator[Callable[..., Phone]]:
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def marketer(data_dir: Path) -> int:
+    engine = make_engine(f"sqlite:///{data_dir / 'huozi.db'}")
+    with Session(engine) as session:
+        user = accounts.create_user(session, COMMAND_LINE, EMAIL, PASSWORD, "marketer", name="Mei")
+        assert not isinstance(user, accounts.Refusal)
+        identity = user.id
+    engine.dispose()
+    return identity
+
+
+@pytest.fixture
+def panel(browser: Browser, service: Running, marketer: int) -> Open:
+    """`with panel(**options) as page:` logged in. Fails on whatever the console complains of, and on any other host.
+    `told`: parts of what the browser itself says of answers that are expected to be refusals."""
+
+    @contextmanager
+    def panel(language: str = "en", told: tuple[str, ...] = (), **options: Any) -> Iterator[Page]:
+        complaints: list[str] = []
+        context = browser.new_context(base_url=service.url, accept_downloads=True, **options)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: complaints.append(asked.url) if is_foreign(asked.url) else None)
+        try:
+            page.goto(f"/login?lang={language}")
+            page.fill("#email", EMAIL)
+            page.fill("#password", PASSWORD)
+            page.click("main button[type=submit]")
+            expect(page.locator(".panel-main")).to_be_visible()
+            yield page
+        finally:
+            context.close()
+        assert [line for line in complaints if not any(part in line for part in told)] == []
+
+    def is_foreign(url: str) -> bool:
+        return not url.startswith((f"{service.url}/", "data:", "blob:"))
+
+    return panel

@@ -2,8 +2,6 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,94 +9,29 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import expect
 from sqlalchemy.orm import Session
 
-from app.accounts import store as accounts
 from app.codes.models import LiveCode, Member
-from app.db import make_engine, writing
-from app.db.audit import COMMAND_LINE
+from app.db import writing
 from app.outside.qr_read import payloads
 from tests import make, pictures
+from tests.browser.marketing import (
+    DESK,
+    NOTES,
+    PHONE,
+    SIZES,
+    Open,
+    begin,
+    code_of,
+    expired,
+    fits,
+    group,
+    picture,
+    shown_to_the_next_one,
+)
 from tests.browser.world import PosterWorld
 from tests.servers import Running
-
-EMAIL, PASSWORD = "marketer@example.com", "correct horse battery"
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2,
-}  # fmt: skip
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
-SIZES = pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-
-Open = Callable[..., Any]
-
-
-def picture(payload: str, name: str = "code.png") -> FilePayload:
-    return {"name": name, "mimeType": "image/png", "buffer": pictures.encoded(pictures.screen(payload))}
-
-
-def group() -> FilePayload:
-    return picture(make.group_url())
-
-
-NOTES: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
-
-
-@pytest.fixture(scope="module")
-def marketer(data_dir: Path) -> int:
-    engine = make_engine(f"sqlite:///{data_dir / 'huozi.db'}")
-    with Session(engine) as session:
-        user = accounts.create_user(session, COMMAND_LINE, EMAIL, PASSWORD, "marketer", name="Mei")
-        assert not isinstance(user, accounts.Refusal)
-        identity = user.id
-    engine.dispose()
-    return identity
-
-
-@pytest.fixture
-def panel(browser: Browser, service: Running, marketer: int) -> Open:
-    """`with panel(**options) as page:` logged in. Fails on whatever the console complains of, and on any other host."""
-
-    @contextmanager
-    def panel(language: str = "en", **options: Any) -> Iterator[Page]:
-        complaints: list[str] = []
-        context = browser.new_context(base_url=service.url, accept_downloads=True, **options)
-        page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda asked: complaints.append(asked.url) if is_foreign(asked.url) else None)
-        try:
-            page.goto(f"/login?lang={language}")
-            page.fill("#email", EMAIL)
-            page.fill("#password", PASSWORD)
-            page.click("main button[type=submit]")
-            expect(page.locator(".panel-main")).to_be_visible()
-            yield page
-        finally:
-            context.close()
-        assert complaints == []
-
-    def is_foreign(url: str) -> bool:
-        return not url.startswith((f"{service.url}/", "data:", "blob:"))
-
-    return panel
-
-
-def code_of(page: Page) -> int:
-    found = re.search(r"/codes/(\d+)", page.url)
-    assert found is not None, page.url
-    return int(found[1])
-
-
-def begin(page: Page, name: str) -> None:
-    page.goto("/codes/new")
-    page.fill("#name", name)
-    page.click("main form button[type=submit]")
-    expect(page.locator(".way [aria-current]")).to_have_text("Put codes behind it")
-
-
-def fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
 
 @SIZES
@@ -155,19 +88,6 @@ def test_one_of_several_codes_in_a_picture_is_picked(panel: Open) -> None:
         expect(page.locator('[data-verdict="good"]')).to_have_count(1)
         page.get_by_role("button", name="Save and go on").click()
         expect(page.locator(".way")).to_be_visible()
-
-
-def expired(poster: PosterWorld, marketer: int, **more: Any) -> tuple[LiveCode, int]:
-    """A live code whose only group expired three hours ago; its member's id."""
-    code = poster.live_code(owner_id=marketer, name="Swap me")
-    past = datetime.now(UTC) - timedelta(hours=3)
-    return code, poster.member(code, label="old group", expires_at=past, capacity=195, **more)
-
-
-def shown_to_the_next_one(page: Page, slug: str) -> Any:
-    """What a scanner gets now."""
-    answer = page.context.request.get(f"/s/{slug}", headers={"Accept": "application/json"})
-    return answer.json()
 
 
 def test_expired_code_is_swapped_from_the_start_page_in_four_taps(
