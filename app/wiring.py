@@ -56,6 +56,8 @@ from app.webhooks.watch import Standing
 
 log = logging.getLogger(__name__)
 
+ANSWER_SECONDS = 2.0  # of SQL to a scan, which is answered without it then
+
 WSGI = Callable[[Any, Any], Any]
 
 
@@ -69,6 +71,7 @@ class House:
 
     settings: Settings
     engine: Engine
+    quick: Engine  # for what a scan waits for
     snapshots: Snapshots
     ledger: Ledger
     files: FileStore
@@ -111,6 +114,7 @@ class House:
         self.background.stop()
         self.ledger.close()
         self.engine.dispose()
+        self.quick.dispose()
 
     def desk(self) -> Desk:
         """What the panel and the API of live codes work with."""
@@ -179,26 +183,26 @@ class House:
             pages=Pages(utc_now),
             pictures=self.files,
             key=settings.secret_key,
-            origins=Origins(self.engine, settings.public_url),
+            origins=Origins(self.quick, settings.public_url),
             trusted_proxies=settings.trusted_proxies,
         )
 
 
 def build(settings: Settings) -> House:
     secret = settings.secret_key.encode()
-    engine = make_engine(settings.database_url, pool_size=0)
-    snapshots = Snapshots(engine, settings.zone)
+    engine, quick = _engines(settings.database_url)
+    snapshots = Snapshots(quick, settings.zone)
     spool = settings.data_dir / "spool"
     turn = WriteTurn(settings.data_dir / "ledger.lock") if engine.dialect.name == "sqlite" else None
     ledger: Ledger
     streams: StreamSource | None = None
     ticks: list[Callable[[], object]] = []
     if settings.redis_url:
-        servers, truth = Servers(settings.redis_url), Truth(engine, secret, turn)
+        servers, truth = Servers(settings.redis_url), Truth(quick, secret, turn)
         ledger = in_redis = RedisLedger(servers, truth, Spool(spool))
-        streams, ticks = StreamSource(Streams(servers), truth), [in_redis.reconcile]
+        streams, ticks = StreamSource(Streams(servers), truth, in_redis.catch_up), [in_redis.reconcile]
     else:
-        ledger = SqlLedger(engine, Spool(spool), secret, turn)
+        ledger = SqlLedger(quick, Spool(spool), secret, turn)
     eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget, webhooks.forget))
     tag_rules = TagRules(engine, settings.zone, utc_now, turn)
     audience = Audience(
@@ -210,6 +214,7 @@ def build(settings: Settings) -> House:
     return House(
         settings=settings,
         engine=engine,
+        quick=quick,
         snapshots=snapshots,
         ledger=ledger,
         files=FileStore(settings.data_dir / "images"),
@@ -220,6 +225,12 @@ def build(settings: Settings) -> House:
         eraser=eraser,
         sender=sender,
     )
+
+
+def _engines(url: str) -> tuple[Engine, Engine]:
+    """One for work that may take its time, one for scans. With SQLite the same: all wait for its one writer."""
+    quick = make_engine(url, answer_seconds=ANSWER_SECONDS, pool_size=0)
+    return (quick if quick.dialect.name == "sqlite" else make_engine(url, pool_size=0)), quick
 
 
 def _sender(settings: Settings, engine: Engine, standing: Standing, turn: WriteTurn | None) -> Sender:

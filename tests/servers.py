@@ -66,6 +66,20 @@ class Running:
         self.process.kill()
         self.process.wait(20)
 
+    def freeze(self) -> None:
+        """It and every process of its own stops where it is: connections stay, nothing is answered."""
+        for pid in (self.process.pid, *self.children()):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in (*self.children(), self.process.pid):
+            os.kill(pid, signal.SIGCONT)
+
+    def children(self) -> list[int]:
+        """PostgreSQL's backends, gunicorn's workers."""
+        main = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+
     def words(self) -> str:
         """What the server has written to its log so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -160,7 +174,7 @@ def start_redis(*options: str, port: int | None = None, folder: Path | None = No
     return running
 
 
-def start_huozi(environ: Mapping[str, str], *, migrate: bool = True) -> Running:
+def start_huozi(environ: Mapping[str, str], *, migrate: bool = True, program: str = "wsgi:app") -> Running:
     """The service as it is run for real: gunicorn with our gunicorn.conf.py, on a free port unless `environ` has PORT.
     `environ` needs HUOZI_DATA_DIR at least. Inherits nothing named HUOZI_* from the tests' own environment."""
     folder = Path(tempfile.mkdtemp(prefix="huozi-web-"))
@@ -169,7 +183,7 @@ def start_huozi(environ: Mapping[str, str], *, migrate: bool = True) -> Running:
     env = {**inherited, "HUOZI_WORKERS": "2", **environ, "PORT": str(port)}
     if migrate:
         flask(["db", "upgrade"], env)
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", program]
     running = _start(command, folder, folder / "log", port, cwd=str(ROOT), env=env)
     running.url = f"http://127.0.0.1:{port}"
     running.wait_until(lambda: _answers_200(f"{running.url}/readyz"))

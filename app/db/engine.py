@@ -7,12 +7,23 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
+from app.db import bounded
+
 BUSY_TIMEOUT_MS = 10_000
 
 
-def make_engine(url: str, **options: Any) -> Engine:
-    """A plain engine for code that runs outside Flask (the ledger, the scan door, commands)."""
-    return sa.create_engine(url, **{**engine_options(url), **options})
+def make_engine(url: str, *, answer_seconds: float | None = None, **options: Any) -> Engine:
+    """A plain engine for code that runs outside Flask (the ledger, the scan door, commands). `answer_seconds`: how long
+    its callers wait for the database, which is then left alone for a while."""
+    engine = sa.create_engine(url, **{**engine_options(url), **options})
+    if answer_seconds is None:
+        return engine
+    if engine.dialect.name == "sqlite":
+        milliseconds = int(answer_seconds * 1000)
+        event.listen(engine, "connect", lambda made, _: made.execute(f"PRAGMA busy_timeout={milliseconds}").close())
+    else:
+        bounded.bind(engine, answer_seconds)
+    return engine
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -8,7 +8,9 @@ conversions once, and then handed to the driver's cursor. Everything else may st
 
 import fcntl
 import os
+import sqlite3
 import threading
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+
+from app.db.breaker import Breaker
+
+WAIT_SECONDS = 2.0  # for one's turn to write
+PROBE_SECONDS = 0.2  # for who looks whether a turn comes at all
 
 Convert = Callable[[Any], Any]
 
@@ -113,7 +120,11 @@ class HeldConnections:
     def _take(self) -> tuple[int, Connection]:
         running = {thread.ident for thread in threading.enumerate()}
         self._give_back([ident for ident in list(self._held) if ident not in running])
-        held = self._held[get_ident()] = (os.getpid(), self._engine.connect())
+        connection = self._engine.connect()
+        if self._is_sqlite:
+            milliseconds = int(self._turn.wait_seconds * 1000)
+            connection.connection.cursor().execute(f"PRAGMA busy_timeout={milliseconds}").close()
+        held = self._held[get_ident()] = (os.getpid(), connection)
         return held
 
     def _give_back(self, idents: Sequence[int]) -> None:
@@ -160,24 +171,67 @@ class WriteTurn:
     SQLite's own way of waiting is to sleep and try again, up to 100 ms at a time: with two busy processes most of the
     time is slept away. The kernel wakes the next one in a queue for a file lock at once. Whoever does not queue here
     (the panel) still waits by SQLite's own lock, which remains the one that counts.
+
+    Nobody queues for longer than `wait_seconds`. Where it was that long, because somebody who does not queue holds
+    SQLite's lock, everybody is refused as SQLite itself would refuse them, but one caller in a while.
     """
 
-    def __init__(self, lock_file: Path | None) -> None:
+    def __init__(self, lock_file: Path | None, wait_seconds: float = WAIT_SECONDS) -> None:
         self._file = lock_file
+        self.wait_seconds = wait_seconds
+        self._breaker = Breaker()
         self._threads = threading.Lock()
         self._pid = -1
         self._fd = -1
 
     def __enter__(self) -> None:
-        self._threads.acquire()
-        if self._file is not None:
-            if self._pid != os.getpid():
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                self._pid = os.getpid()
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        is_probe = self._breaker.is_open
+        if self._breaker.refuses():
+            raise sqlite3.OperationalError("database is locked, as it was a moment ago")
+        if not self._threads.acquire(timeout=PROBE_SECONDS if is_probe else self.wait_seconds):
+            self._breaker.trip()
+            raise sqlite3.OperationalError("database is locked: our turn to write did not come")
+        try:
+            if self._breaker.is_open and not is_probe:  # whose turn it was before us has just found out
+                raise sqlite3.OperationalError("database is locked, as it was a moment ago")
+            if self._file is not None:
+                self._lock(PROBE_SECONDS if is_probe else None)
+        except BaseException:
+            self._threads.release()
+            raise
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if _says_locked(error):
+            self._breaker.trip()
+        else:
+            self._breaker.mend()
         if self._file is not None and self._pid == os.getpid():
             fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._threads.release()
+
+    def _lock(self, seconds: float | None) -> None:
+        """The turn among processes. Who holds it waits for SQLite no longer than we would, so there is no limit (None)
+        for the first of us who comes; but there is one for whoever looks whether it has become better."""
+        if self._pid != os.getpid():
+            assert self._file is not None
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._pid = os.getpid()
+        if seconds is None:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            return
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    self._breaker.trip()
+                    raise sqlite3.OperationalError("database is locked: another process writes") from None
+                time.sleep(0.005)
+
+
+def _says_locked(error: BaseException | None) -> bool:
+    """Whether SQLite refused for want of its lock, in the driver's words or SQLAlchemy's."""
+    return error is not None and "database is locked" in str(error)

@@ -5,6 +5,7 @@ before the end, for the version is written last. Where a live code's dedupe grou
 group's bucket by the same way.
 """
 
+import contextlib
 import secrets
 import threading
 import time
@@ -12,7 +13,7 @@ import time
 from app.ledger import keys
 from app.ledger.protocol import LedgerDown, NotReady
 from app.ledger.scripts import Scripts
-from app.ledger.truth import Standing, Truth
+from app.ledger.truth import Life, Standing, Truth
 
 WAIT_SECONDS = 3.0
 LOCK_MILLISECONDS = 60_000
@@ -46,21 +47,32 @@ class Loader:
 
     def begin(self) -> int:
         """Names the life of every bucket that has no name yet; the newest name of all."""
-        now = b"%d" % int(time.time())
         newest = 0
         stones: list[bytes] | None = None
+        life: Life | None = None
         for bucket in range(keys.BUCKETS):
             key = keys.versions(bucket).encode()
             epoch = self._scripts.command(bucket, b"HGET", key, b"e")
             if epoch is None:
                 stones = self._truth.tombstones() if stones is None else stones
+                life = self._truth.next_life(int(time.time())) if life is None else life
                 for start in range(0, len(stones), 1000):
                     part = stones[start : start + 1000]
                     self._scripts.command(bucket, b"SADD", keys.prefix(bucket).encode() + b"x", *part)
-                self._scripts.command(bucket, b"HSETNX", key, b"e", now)
+                self._go_on_after(bucket, life.newest)
+                self._scripts.command(bucket, b"HSETNX", key, b"e", b"%d" % life.epoch)
                 epoch = self._scripts.command(bucket, b"HGET", key, b"e")
             newest = max(newest, int(epoch))
         return newest
+
+    def _go_on_after(self, bucket: int, newest: int) -> None:
+        """New entries must be newer than all that SQL has seen, even if the clock was set back meanwhile. `newest`: in
+        milliseconds since 1970."""
+        if newest > time.time() * 1000:
+            name, id_ = keys.stream(bucket).encode(), b"%d-0" % (newest + 1)
+            with contextlib.suppress(LedgerDown):  # it is already further
+                self._scripts.command(bucket, b"XADD", name, id_, b"e", b"")
+                self._scripts.command(bucket, b"XDEL", name, id_)
 
     def close(self, bucket: int) -> None:
         """Nobody claims or loads here until the key of versions is gone: by hand, or by itself if we are killed."""

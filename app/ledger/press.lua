@@ -1,5 +1,5 @@
 -- The first long-press of the seat held. ARGV: scope, visitor, spread, what must be loaded, the scope's live code or 0,
--- the moment, the event without its end.
+-- the moment, the event without its end. Answers 0: no seat is held · 1: pressed before · 1 epoch, value: pressed now
 if not call('HGET', V, ARGV[4]) then return {5} end
 local own = tonumber(ARGV[5])
 local key, value = find(ARGV[1], ARGV[2], tonumber(ARGV[3]))
@@ -24,4 +24,4 @@ value = write(s, own)
 call('HSET', key, ARGV[2], value)
 local choice = s.choice ~= 0 and s.choice or 'null'
 tell(ARGV[7] .. ',"member_id":' .. s.m .. ',"choice_id":' .. choice .. ',"live_code_id":' .. s.lc .. '}', ARGV[1], value, counts)
-return {1}
+return {1, epoch(), value}

@@ -19,6 +19,10 @@ class LedgerDown(Exception):
     """The store behind the ledger does not answer; nothing was decided."""
 
 
+class InDoubt(LedgerDown):
+    """The store was asked and did not answer: it may have done it all the same."""
+
+
 class NotReady(LedgerDown):
     """Only what was asked for is being loaded; everything else goes on."""
 

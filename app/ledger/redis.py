@@ -27,11 +27,12 @@ from app.ledger.protocol import (
     Stale,
     StuckAnswer,
 )
+from app.ledger.recent import Recent
 from app.ledger.scripts import Scripts, bulk, head
 from app.ledger.spool import Spool
 from app.ledger.truth import EVERYWHERE, Truth
 from app.ledger.wire import Servers
-from app.rules.model import Candidate, Count, Plan, Seat, Turns
+from app.rules.model import Candidate, Count, Plan, Rank, Seat, Turns
 from app.rules.tally import ScanEvent
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,9 @@ _NOTHING = b"$0\r\n\r\n"
 _CLAIM_ARGUMENTS = 8
 
 
+Reports = list[tuple[str, datetime]]
+
+
 class RedisLedger:
     """Safe over threads and across fork."""
 
@@ -60,6 +64,7 @@ class RedisLedger:
         self._truth = truth
         self._spool = spool
         self._scripts = Scripts(servers)
+        self._recent = Recent(servers, spool)
         self._loader = Loader(self._scripts, truth)
         self._epoch = 0
         self._reconcile_at = 0.0
@@ -70,6 +75,7 @@ class RedisLedger:
         self._plans: dict[tuple[int, int], tuple[Plan, bytes]] = {}
 
     def close(self) -> None:
+        self._recent.close()
         self._servers.close()
         self._truth.close()
 
@@ -88,7 +94,7 @@ class RedisLedger:
             answer = self._scripts.send("claim", bucket, message)
             kind = answer[0]
             if kind in (ASSIGNED, RETURNING):
-                return self._taken(claim, answer)
+                return self._taken(claim, bucket, answer)
             if kind == HELD:
                 return Held(self._seat_of(answer[1], scope))
             if kind == NO_ROOM:
@@ -108,13 +114,7 @@ class RedisLedger:
     def record(self, event: ScanEvent, version: int | None) -> Stale | None:
         """An event that needs no check is kept in the spool while Redis does not answer."""
         if version is None:
-            bucket = keys.bucket_of(keys.own_scope(event.live_code_id))
-            try:
-                if self._scripts.run("record", bucket, b"", b"", event.encode().encode())[0] != CHOKED:
-                    return None
-            except LedgerDown as down:
-                log.debug("to the spool: %s", down)
-            self._spool_event(event)
+            self._record_unchecked(event)
             return None
         for _ in range(TRIES):
             bucket = keys.bucket_of(self._home(event.live_code_id))
@@ -125,10 +125,26 @@ class RedisLedger:
             if answer[0] == CHOKED:
                 raise LedgerDown("the stream of events is full: nobody drains it")
             if answer[0] != NOT_LOADED:
+                self._recent.note(bucket, answer[1], event, {})
                 return None
             if self._find(event.live_code_id) is None:
                 return Stale(None)
         raise LedgerDown(f"live code {event.live_code_id} cannot be loaded")
+
+    def _record_unchecked(self, event: ScanEvent) -> None:
+        bucket = keys.bucket_of(keys.own_scope(event.live_code_id))
+        try:
+            answer = self._scripts.run("record", bucket, b"", b"", event.encode().encode())
+            if answer[0] != CHOKED:
+                self._recent.note(bucket, answer[1], event, {})
+                return
+        except LedgerDown as down:
+            log.debug("to the spool: %s", down)
+        try:
+            self._spool.append(event.encode())
+        except OSError as error:
+            self._spool.losses.add()
+            raise LedgerDown(f"neither Redis nor the spool takes it: {error.strerror}") from error
 
     def version(self, live_code_id: int) -> int | None:
         for _ in range(TRIES):
@@ -215,6 +231,8 @@ class RedisLedger:
 
     def press(self, scope: str, visitor: str, event: ScanEvent) -> bool:
         answer = self._in_scope("press", scope, visitor, event.live_code_id, *_told(event))
+        if answer is not None and len(answer) == 3:
+            self._note(event, scope, answer[1], self._seat_of(answer[2], scope))
         return answer is not None and answer[0] == 1
 
     def stuck(self, scope: str, visitor: str, event: ScanEvent, today: date) -> StuckAnswer:
@@ -226,11 +244,14 @@ class RedisLedger:
         seat = self._seat_of(answer[1], scope)
         if answer[0] == 2:
             return StuckAnswer(False, seat)
-        reports = [
-            (name.decode(), packing.moment(int(float(at))))
-            for name, at in zip(answer[2][::2], answer[2][1::2], strict=True)
-        ]
-        return StuckAnswer(True, seat, self._suspect(seat, event.at, reports))
+        self._note(event, scope, answer[3], seat)
+        reports = _reports(answer[2])
+        try:
+            number = self._suspect(seat.live_code_id, seat.member_id, event.at, reports)
+        except LedgerDown as down:  # the pipeline will
+            log.error("member %d lets nobody in, which SQL does not know yet: %s", seat.member_id, down)
+            number = len(reports)
+        return StuckAnswer(True, seat, number)
 
     def lease(self, plan: Plan) -> Candidate | None:
         with self._leasing:
@@ -363,41 +384,60 @@ class RedisLedger:
         self._plans[name] = (plan, packed)  # the plan is held, so that nothing else gets its id
         return packed
 
-    def _taken(self, claim: Claim, answer: list[Any]) -> Assigned | Returning:
+    def _taken(self, claim: Claim, bucket: int, answer: list[Any]) -> Assigned | Returning:
         kind, value, number, is_reserve, epoch = answer[:5]
         if epoch > self._epoch:
             self._epoch = epoch
         seat = self._seat_of(value, claim.scope)
+        told: dict[str, Any] = {"member_id": seat.member_id, "choice_id": seat.choice_id}
+        told["member_version"] = claim.plan.keep[seat.member_id].version
         if kind == RETURNING:
+            told["outcome"] = "returning"
+            self._recent.note(bucket, epoch, claim.event, told)
             return Returning(seat)
+        tier = claim.plan.tiers[number]
+        told["outcome"], told["rank"] = "assigned", (Rank.RESERVE if is_reserve else tier.rank).value
+        if number and claim.plan.tiers[0].rank is Rank.PIN:
+            told["reason"] = "pin_skipped"
+        self._recent.note(bucket, epoch, claim.event, told)
         if len(self._counted) > MOST_REMEMBERED:
             self._counted.clear()
         self._counted[seat.member_id] = (claim.plan.keep[seat.member_id].counted_from, answer[5])
         if self._leased:
             self._leased.clear()
         if is_reserve:
-            self._promote(seat)
-        return Assigned(seat, claim.plan.tiers[number].rank)
+            try:
+                self._promote(seat.live_code_id, seat.member_id)
+            except LedgerDown as down:  # the pipeline will
+                log.error("member %d came into play, which SQL does not know yet: %s", seat.member_id, down)
+        return Assigned(seat, tier.rank)
 
-    def _promote(self, seat: Seat) -> None:
-        """Written to SQL after the seat was given; when SQL does not take it, the next claim of it tries again."""
-        try:
-            version = self._truth.promote(seat.live_code_id, seat.member_id)
-            if version is not None:
-                self.publish(seat.live_code_id, version)
-        except LedgerDown as down:
-            log.error("member %d came into play, which SQL does not know yet: %s", seat.member_id, down)
+    def catch_up(self, event: ScanEvent) -> None:
+        """What an event that was drained ought to have changed in SQL, done now if SQL did not take it then. Raises
+        LedgerDown; harmless as often as it is called."""
+        if event.member_id is None:
+            return
+        if event.rank == Rank.RESERVE.value:
+            self._promote(event.live_code_id, event.member_id)
+        elif event.type == "stuck":
+            home = self._find(event.live_code_id)
+            if home is not None:
+                bucket = keys.bucket_of(home)
+                name = keys.prefix(bucket).encode() + b"k:%d" % event.member_id
+                found = self._scripts.command(bucket, b"ZRANGE", name, b"0", b"-1", b"WITHSCORES")
+                self._suspect(event.live_code_id, event.member_id, event.at, _reports(found))
 
-    def _suspect(self, seat: Seat, now: datetime, reports: Sequence[tuple[str, datetime]]) -> int:
+    def _promote(self, live_code_id: int, member_id: int) -> None:
+        version = self._truth.promote(live_code_id, member_id)
+        if version is not None:
+            self.publish(live_code_id, version)
+
+    def _suspect(self, live_code_id: int, member_id: int, now: datetime, reports: Reports) -> int:
         if len(reports) < SUSPECT_AFTER:
             return len(reports)
-        try:
-            number, version = self._truth.suspect(seat.live_code_id, seat.member_id, now, reports)
-            if version is not None:
-                self.publish(seat.live_code_id, version)
-        except LedgerDown as down:
-            log.error("member %d lets nobody in, which SQL does not know yet: %s", seat.member_id, down)
-            return len(reports)
+        number, version = self._truth.suspect(live_code_id, member_id, now, reports)
+        if version is not None:
+            self.publish(live_code_id, version)
         return number
 
     # -- where things are --------------------------------------------------------------------------------------------
@@ -439,14 +479,17 @@ class RedisLedger:
                 return None
         raise LedgerDown(f"{scope} cannot be loaded")
 
+    def _note(self, event: ScanEvent, scope: str, epoch: int, seat: Seat) -> None:
+        told = {"member_id": seat.member_id, "choice_id": seat.choice_id, "live_code_id": seat.live_code_id}
+        self._recent.note(keys.bucket_of(scope), epoch, event, told)
+
     def _seat_of(self, value: bytes, scope: str) -> Seat:
         return packing.read_row(value, keys.live_code_in(scope)).seat()
 
-    def _spool_event(self, event: ScanEvent) -> None:
-        try:
-            self._spool.append(event.encode())
-        except OSError as error:
-            raise LedgerDown(f"neither Redis nor the spool takes it: {error.strerror}") from error
+
+def _reports(found: Sequence[bytes]) -> Reports:
+    """Who could not get in, and when, as the store keeps it: name, moment, name, moment …"""
+    return [(name.decode(), packing.moment(int(float(at)))) for name, at in zip(found[::2], found[1::2], strict=True)]
 
 
 def _told(event: ScanEvent) -> Iterable[bytes]:

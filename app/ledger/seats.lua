@@ -199,6 +199,11 @@ local function uncount(s)
   return booked(c, s.g)
 end
 
+-- Which life of this bucket it is; 0 before the first.
+local function epoch()
+  return tonumber(call('HGET', V, 'e') or 0)
+end
+
 -- The stream is bounded: where nobody drains it, scans are refused rather than events dropped.
 local function is_choked()
   return call('XLEN', P .. 'e') >= MOST_EVENTS

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from app.db.upsert import Insert, insert_rows
 from app.ledger import keys, packing
-from app.ledger.streams import Entry
+from app.ledger.streams import MARK_BITS, Entry
 from app.ledger.tables import member_counts, seats, tombstones
 from app.ledger.truth import EVERYWHERE, Truth
 
@@ -103,7 +103,7 @@ def _not_erased(connection: Connection, rows: Sequence[Row], truth: Truth) -> li
         part = tombstones.c.visitor_hash.in_(names[start : start + 500])
         for stone in connection.execute(sa.select(tombstones).where(part)):
             for row in stones[stone.visitor_hash]:
-                if datetime.fromtimestamp((row["mark"] >> 20) / 1000, UTC) <= stone.at:
+                if datetime.fromtimestamp((row["mark"] >> MARK_BITS) / 1000, UTC) <= stone.at:
                     gone.add((row["scope"], row["visitor"]))
     return [row for row in rows if (row["scope"], row["visitor"]) not in gone]
 

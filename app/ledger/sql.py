@@ -27,6 +27,7 @@ from app.ledger.protocol import (
     Held,
     LedgerDown,
     NoRoom,
+    NotReady,
     Returning,
     Stale,
     StuckAnswer,
@@ -331,7 +332,11 @@ class SqlLedger:
         try:
             self._spool.append(event.encode())
         except OSError:
-            self._retrying(lambda connection: self._send(connection, event))
+            try:
+                self._retrying(lambda connection: self._send(connection, event))
+            except LedgerDown:
+                self._spool.losses.add()
+                raise
 
     def _retrying(self, work: Callable[[Connection], T]) -> T:
         lost: BaseException | None = None
@@ -352,7 +357,8 @@ class SqlLedger:
             if _is_lost_race(error):
                 raise LostRace from error
             self._held.drop()
-            raise LedgerDown(f"{type(error).__name__}: {error}"[:300]) from error
+            kind = NotReady if _is_locked(error) else LedgerDown
+            raise kind(f"{type(error).__name__}: {error}"[:300]) from error
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -405,3 +411,8 @@ def _is_lost_race(error: Exception) -> bool:
     """A unique key or a check hit by a concurrent change; on PostgreSQL also a deadlock or serialisation failure."""
     cause = getattr(error, "orig", None) or error
     return type(cause).__name__ in LOST_RACES or getattr(cause, "sqlstate", None) in ("40P01", "40001")
+
+
+def _is_locked(error: Exception) -> bool:
+    """PostgreSQL lives, but somebody else has held this live code's rows for too long."""
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) == "55P03"

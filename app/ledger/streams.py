@@ -20,6 +20,7 @@ from app.ledger.wire import Refused, Servers, encode
 TAKE_OVER_MILLISECONDS = 15_000
 TAKE_OVER_EVERY_SECONDS = 5.0
 PER_STREAM = 500
+MARK_BITS = 20  # of an entry's mark, for its number within a millisecond
 
 _STREAMS = [keys.stream(bucket).encode() for bucket in range(keys.BUCKETS)]
 _GROUP = keys.GROUP.encode()
@@ -44,7 +45,7 @@ class Entry:
     def mark(self) -> int:
         """Grows from entry to entry of a stream."""
         milliseconds, _, number = self.id.partition(b"-")
-        return int(milliseconds) << 20 | int(number)
+        return int(milliseconds) << MARK_BITS | int(number)
 
 
 class Streams:

@@ -1,6 +1,6 @@
 -- Gives the seat up because its group lets nobody in, and never offers that member again. ARGV as of press.lua, then:
 -- today, how often a day, how many milliseconds reports count, the visitor's name. Answers 0: no seat · 2 seat: too
--- often · 1 seat, its live code's reports of this member as name, moment, name, moment …
+-- often · 1 seat, its live code's reports of this member as name, moment, name, moment …, epoch
 if not call('HGET', V, ARGV[4]) then return {5} end
 local own, at, today = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
 local key, value = find(ARGV[1], ARGV[2], tonumber(ARGV[3]))
@@ -25,4 +25,4 @@ call('ZADD', reports, at, ARGV[11])
 call('PEXPIRE', reports, tonumber(ARGV[10]) + 60000)
 local choice = s.choice ~= 0 and s.choice or 'null'
 tell(ARGV[7] .. ',"member_id":' .. s.m .. ',"choice_id":' .. choice .. ',"live_code_id":' .. s.lc .. '}', ARGV[1], left, counts)
-return {1, value, call('ZRANGE', reports, 0, -1, 'WITHSCORES')}
+return {1, value, call('ZRANGE', reports, 0, -1, 'WITHSCORES'), epoch()}

@@ -12,13 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from app.db.bounded import wait_briefly, wait_long
 from app.db.held import HeldConnections, WriteTurn
 from app.ledger import counting, packing
 from app.ledger.keys import own_scope
 from app.ledger.leaving import SUSPECT_AFTER, SUSPECT_WITHIN
 from app.ledger.protocol import NotReady
 from app.ledger.statements import LOCK, insert_for
-from app.ledger.tables import member_counts, members, seats, stuck_reports, tombstones
+from app.ledger.streams import MARK_BITS
+from app.ledger.tables import ledger_state, member_counts, members, seats, stuck_reports, tombstones
 from app.rules.kinds import KINDS
 from app.rules.model import ChoicePolicy
 
@@ -43,6 +45,15 @@ class Standing:
 
     version: int
     home: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A store that begins. epoch: larger than every one before. newest: when Redis told SQL the last thing, in
+    milliseconds since 1970; 0 for never."""
+
+    epoch: int
+    newest: int
 
 
 class Truth:
@@ -73,12 +84,21 @@ class Truth:
                 return
             last = rows[-1].id
 
+    def next_life(self, now: int) -> Life:
+        """Begins another life of the store, named by the time unless the clock was set back. `now`: seconds."""
+        with self._writing() as connection:
+            connection.execute(self._insert(ledger_state).values(id=1, epoch=0).on_conflict_do_nothing())
+            later = sa.case((ledger_state.c.epoch < now, now), else_=ledger_state.c.epoch + 1)
+            epoch = connection.execute(sa.update(ledger_state).values(epoch=later).returning(ledger_state.c.epoch))
+            newest = connection.scalar(sa.select(sa.func.max(member_counts.c.mark))) or 0
+            return Life(int(epoch.scalar_one()), newest >> MARK_BITS)
+
     def counts(self, live_code_id: int) -> dict[bytes, bytes]:
         """Counts and presses as Redis keeps them, field → value."""
         mine = sa.select(_members.c.id).where(_members.c.live_code_id == live_code_id)
         counted: dict[tuple[int, int], packing.Tallied] = {}
         pressed: dict[bytes, int] = {}
-        with self._reading() as connection:
+        with self._reading_much() as connection:
             for row in connection.execute(sa.select(member_counts).where(member_counts.c.member_id.in_(mine))):
                 day = packing.day_number(row.day)
                 counted[(row.member_id, row.counted_from)] = packing.Tallied(row.counted, day, row.taken, row.swept)
@@ -124,7 +144,7 @@ class Truth:
         query = sa.select(seats, _members.c.kind).outerjoin(_members, _members.c.id == seats.c.member_id)
         while True:
             page = query.where(seats.c.scope == scope, seats.c.visitor > last).order_by(seats.c.visitor).limit(CHUNK)
-            with self._reading() as connection:
+            with self._reading_much() as connection:
                 rows = connection.execute(page).all()
             if not rows:
                 return
@@ -132,7 +152,7 @@ class Truth:
             yield [(packing.visitor_field(row.visitor), packing.write_row(_row_of(row), live_code_id)) for row in rows]
 
     def tombstones(self) -> list[bytes]:
-        with self._reading() as connection:
+        with self._reading_much() as connection:
             return [stone.encode() for stone in connection.scalars(sa.select(tombstones.c.visitor_hash))]
 
     def tombstone(self, visitor: str, place: int) -> str:
@@ -157,10 +177,13 @@ class Truth:
         make a suspect of the member."""
         with self._writing() as connection:
             connection.execute(LOCK, {"live_code_id": live_code_id})
-            trusted = connection.execute(sa.select(members.c.trusted_at).where(members.c.id == member_id)).scalar()
+            known = connection.execute(
+                sa.select(members.c.trusted_at, members.c.suspect_at).where(members.c.id == member_id)
+            ).first()
+            trusted = known.trusted_at if known is not None else None
             since = max(now - SUSPECT_WITHIN, trusted) if trusted is not None else now - SUSPECT_WITHIN
             reporters = len({visitor for visitor, at in reports if at > since})
-            if reporters < SUSPECT_AFTER:
+            if reporters < SUSPECT_AFTER or known is None or known.suspect_at is not None:
                 return reporters, None
             counting.set_member(connection, live_code_id, member_id, suspect_at=now)
             return reporters, _version(connection, live_code_id)
@@ -185,6 +208,14 @@ class Truth:
             yield connection
             if connection.in_transaction():
                 connection.rollback()
+
+    @contextmanager
+    def _reading_much(self) -> Iterator[Connection]:
+        """For what begins a store again: as many rows as there are people."""
+        with self._reading() as connection:
+            wait_long(connection)
+            yield connection
+            wait_briefly(connection)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

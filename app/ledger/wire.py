@@ -1,8 +1,9 @@
 """Held connections to Redis: one server, a Cluster, or whoever Sentinels say is the master.
 
-Decides how a command reaches the server that has its keys, and how long an outage may cost: one caller in a while finds
-out whether the server is back, everybody else is refused at once. Raw sockets and hiredis' parser, because redis-py's
-`evalsha` costs 33 µs of CPU and this 6. Safe over threads (a connection a thread and server) and across fork.
+Decides how a command reaches the server that has its keys, and how long an outage may cost: whoever meets it first
+waits for one time-out; from then on everybody is refused at once, while a thread of ours finds out whether the server
+is back. Raw sockets and hiredis' parser, because redis-py's `evalsha` costs 33 µs of CPU and this 6. Safe over threads
+(a connection a thread and server) and across fork.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -20,14 +21,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import hiredis
 from redis.crc import key_slot
 
-from app.ledger.protocol import LedgerDown
+from app.ledger.protocol import InDoubt, LedgerDown
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
-PROBE_SECONDS = 0.2  # what the one who asks whether the server is back may wait
-PAUSE_SECONDS = 0.5  # so long nobody asks
+PAUSE_SECONDS = 0.5  # between two questions whether a server is back
+LONGEST_PAUSE_SECONDS = 5.0  # between two searches for where the keys are
 REDIRECTS = 5
 MOVED_AWAY = ("READONLY", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "TRYAGAIN")
 
@@ -123,8 +124,9 @@ class Servers:
         self._where: dict[int, Address | str] = {}  # by slot
         self._is_cluster: bool | None = None
         self._nowhere_until = 0.0
-        self._lock = threading.Lock()
-        self._down: dict[Any, float] = {}  # servers that did not answer, and until when nobody asks them
+        self._locating = threading.Lock()
+        self._down: set[Any] = set()  # servers that did not answer; nobody asks them but the watch
+        self._watch = Watch(self._is_back)
 
     def _address(self, host: SplitResult) -> Address:
         return (host.hostname or "127.0.0.1", host.port or self._default_port)
@@ -173,35 +175,36 @@ class Servers:
         return answers
 
     def _exchange(self, address: Address | str, data: bytes) -> Any:
+        if address in self._down:
+            self._watch.ensure_running()  # a fork leaves threads behind
+            raise LedgerDown(f"{_told(address)} did not answer a moment ago")
         held = self._held.get((get_ident(), address))
-        if held is None or held.pid != os.getpid() or address in self._down:
-            return self._probe(address, data)
-        try:
-            return held.ask(data)
-        except OSError as error:
-            # A connection the server closed while idle says nothing about the server: once, on a new one. A time-out
-            # is not tried again, since the command may have been done.
-            if isinstance(error, TimeoutError):
-                raise self._lost(address, error) from error
-            self._forget(address)
-            return self._probe(address, data)
-
-    def _probe(self, address: Address | str, data: bytes) -> Any:
-        """On a new connection; where the server was down, only one caller at a time gets as far as asking it."""
-        until = self._down.get(address)
-        if until is not None:
-            with self._lock:
-                if time.monotonic() < self._down.get(address, 0.0):
-                    raise LedgerDown(f"{_told(address)} did not answer a moment ago")
-                self._down[address] = time.monotonic() + PAUSE_SECONDS
+        if held is not None and held.pid == os.getpid():
+            try:
+                return held.ask(data)
+            except TimeoutError as error:  # not tried again, since the command may have been done
+                raise self._lost_in_doubt(address, error) from error
+            except OSError:
+                # A connection the server closed while idle says nothing about the server: once, on a new one.
+                self._forget(address)
         try:
             wire = self._wire(address)
-            answer = wire.ask(data, ANSWER_SECONDS if until is None else PROBE_SECONDS)
         except OSError as error:
-            raise self._lost(address, error) from error
-        if until is not None:
-            self._down.pop(address, None)
-        return answer
+            raise (self._lost if held is None else self._lost_in_doubt)(address, error) from error
+        try:
+            return wire.ask(data)
+        except OSError as error:
+            raise self._lost_in_doubt(address, error) from error
+
+    def _is_back(self) -> bool:
+        """Asks every server that did not answer; True when none is left."""
+        for address in list(self._down):
+            try:
+                Wire(address, [*self._login, [b"PING"]], self._context).close()
+            except OSError:
+                continue
+            self._down.discard(address)
+        return not self._down
 
     def _ask_there(self, where: str, data: bytes) -> Any:
         host, _, port = where.rpartition(":")
@@ -230,20 +233,34 @@ class Servers:
 
     def _lost(self, address: Any, error: Exception) -> LedgerDown:
         self._forget(address)
-        self._down[address] = time.monotonic() + PAUSE_SECONDS
+        self._down.add(address)
+        self._watch.ensure_running()
         self._slots, self._where = [], {}
         return LedgerDown(f"{_told(address)}: {type(error).__name__}: {error}"[:300])
+
+    def _lost_in_doubt(self, address: Any, error: Exception) -> LedgerDown:
+        return InDoubt(str(self._lost(address, error)))
 
     # -- which server --------------------------------------------------------------------------------------------------
 
     def _locate(self, slot: int) -> Address | str:
-        if time.monotonic() < self._nowhere_until:
-            raise LedgerDown("nobody knew where the keys are a moment ago")
+        """One looks, and the others wait for what is found; unless nothing was found the last time."""
+        if not self._locating.acquire(blocking=not self._nowhere_until):
+            raise LedgerDown("somebody is looking for where the keys are")
+        begun = time.monotonic()
         try:
-            return self._located(slot)
-        except LedgerDown:
-            self._nowhere_until = time.monotonic() + PAUSE_SECONDS
-            raise
+            if begun < self._nowhere_until:
+                raise LedgerDown("nobody knew where the keys are a moment ago")
+            try:
+                found = self._where.get(slot) or self._located(slot)
+            except LedgerDown:
+                now = time.monotonic()
+                self._nowhere_until = now + min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS + 10 * (now - begun))
+                raise
+            self._nowhere_until = 0.0
+            return found
+        finally:
+            self._locating.release()
 
     def _located(self, slot: int) -> Address | str:
         if self._sentinel:
@@ -317,10 +334,44 @@ class Servers:
                 wire.close()
 
     def close(self) -> None:
+        self._watch.stop()
         for key in list(self._held):
             wire = self._held.pop(key, None)
             if wire is not None:
                 wire.close()
+
+
+class Watch:
+    """A thread that asks again and again until `is_done`; at most one, in whichever process has something to ask."""
+
+    def __init__(self, is_done: Callable[[], bool], pause_seconds: float = PAUSE_SECONDS) -> None:
+        self._is_done, self._pause = is_done, pause_seconds
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._pid = -1
+
+    def ensure_running(self) -> None:
+        if self._thread is not None and self._pid == os.getpid():
+            return
+        with self._lock:
+            if self._thread is None or self._pid != os.getpid():
+                self._stop, self._pid = threading.Event(), os.getpid()
+                self._thread = threading.Thread(target=self._run, args=(self._stop,), name="watch", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        thread = self._thread
+        if thread is not None and self._pid == os.getpid():
+            self._stop.set()
+            thread.join(10)
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._pause):
+            with self._lock:
+                if self._is_done():
+                    self._thread = None
+                    return
 
 
 def slot_of(key: str) -> int:

@@ -6,6 +6,7 @@ crash at any moment, or two drainers at once, neither loses an event nor counts 
 """
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -233,4 +234,5 @@ def _count_lines(file: Path, offset: int) -> int:
 
 
 def _is_outage(error: Exception) -> bool:
-    return isinstance(error, OSError | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
+    outages = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.OperationalError)
+    return isinstance(error, (OSError, LedgerDown, *outages))

@@ -16,7 +16,20 @@ from random import random
 from typing import Protocol
 
 from app.ledger import Answer as ClaimAnswer
-from app.ledger import Assigned, Claim, CountKey, Held, KeptSeat, Ledger, LedgerDown, NoRoom, NotReady, Returning, Stale
+from app.ledger import (
+    Assigned,
+    Claim,
+    CountKey,
+    Held,
+    InDoubt,
+    KeptSeat,
+    Ledger,
+    LedgerDown,
+    NoRoom,
+    NotReady,
+    Returning,
+    Stale,
+)
 from app.rules import capacity, routing
 from app.rules.model import (
     Choice,
@@ -274,11 +287,14 @@ class Decider:
             if not isinstance(error, NotReady):
                 self._quiet_until = time.monotonic() + PAUSE_SECONDS
             log.error("the ledger does not answer: %s", error)
-            return self._without_store(snapshot, scanner)
+            return self._without_store(snapshot, scanner, may_hold=isinstance(error, InDoubt))
 
-    def _without_store(self, snapshot: Snapshot | None, scanner: Scanner) -> Answer:
+    def _without_store(self, snapshot: Snapshot | None, scanner: Scanner, *, may_hold: bool = False) -> Answer:
         """The outage policy, in one place: a signed seat is honoured; else the fallback; else one of the few seats a
-        worker may give away unasked, which the visitor's cookie brings home later; else a page that says wait."""
+        worker may give away unasked, which the visitor's cookie brings home later; else a page that says wait.
+
+        may_hold: the store may have given them a seat before it fell silent; then they are given no other one.
+        """
         if snapshot is None:
             return Answer(Decision(Outcome.UNAVAILABLE), None, provisional=True)
         asked: str | None = self._asked.event_id
@@ -292,7 +308,7 @@ class Decider:
             decision = Decision(Outcome.RETURNING, member, snapshot.choice(member.choice_id))
         elif (spare := routing.fallback_member(snapshot, None, now)) is not None:
             decision = Decision(Outcome.FALLBACK, spare)
-        elif (seat := self._leased(snapshot, scanner, now)) is not None:
+        elif not may_hold and (seat := self._leased(snapshot, scanner, now)) is not None:
             decision = Decision(Outcome.ASSIGNED, snapshot.member(seat.member_id))
             self._remember_outage(snapshot, scanner, decision, now, asked)
             # Of no epoch: whatever life the store has when it is back, this seat is older.

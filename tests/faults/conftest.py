@@ -1,6 +1,7 @@
 """A database of the test's own, and ledgers on whatever Redis a test starts."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,30 @@ from app.ledger.redis import RedisLedger
 from app.ledger.spool import Spool
 from app.ledger.truth import Truth
 from app.ledger.wire import Servers
+from tests.faults.house import House, open_house
+from tests.ledger.world import World
 
 SECRET = b"a secret of the tests"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """PostgreSQL, a Redis that keeps a log, two web workers."""
+    with open_house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def world_in(house: House) -> Iterator[World]:
+    """Whoever edits the house's live codes from outside: its own process, on the same stores."""
+    assert house.redis is not None
+    engine = make_engine(house.sql_url)
+    ledger = RedisLedger(Servers(house.redis.url), Truth(engine, SECRET), Spool(Path("/nowhere")))
+    world = World(engine, ledger)
+    world.now = datetime.now(UTC)
+    yield world
+    ledger.close()
+    engine.dispose()
 
 
 @pytest.fixture

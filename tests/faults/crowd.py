@@ -13,10 +13,11 @@ WECHAT = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) MicroMessenger/
 
 @dataclass
 class Visitor:
-    """One phone, with its cookie. `shown`: every member it was shown."""
+    """One phone, with its cookie. `shown`: every member it was shown; `versions`: which pictures of them."""
 
     cookie: str = ""
     shown: list[int] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
 
 
@@ -52,10 +53,15 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def share_slower_than(self, limit_seconds: float, since: float, until: float) -> float:
-        took = [seconds for at, seconds in self.seconds if since <= at < until]
-        assert took, "nobody scanned"
-        return sum(seconds >= limit_seconds for seconds in took) / len(took)
+    def took(self, since: float, until: float) -> list[float]:
+        """How long the scans took that began in this time, the quickest first."""
+        took = sorted(seconds for at, seconds in self.seconds if since <= at < until)
+        assert len(took) > 20, "nobody scanned"
+        return took
+
+    def p99(self, since: float, until: float) -> float:
+        took = self.took(since, until)
+        return took[len(took) * 99 // 100]
 
     def _scan_on(self) -> None:
         mine: list[Visitor] = []
@@ -85,6 +91,7 @@ class Crowd:
             visitor.outcomes.append(answer["outcome"])
             if answer["member"] is not None and answer["outcome"] in ("assigned", "returning"):
                 visitor.shown.append(answer["member"]["id"])
+                visitor.versions.append(answer["member"]["version"])
 
     def gets_a_seat_again(self, seconds: float = 60) -> bool:
         """Whether somebody new is assigned within this time: how long a store takes to come back is the machine's."""

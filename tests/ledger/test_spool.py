@@ -1,9 +1,12 @@
 """The spool: whole lines, one file a process, nothing lost to fork, rotation or a full disk."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from app.ledger.spool import Spool, is_abandoned, retire, spool_files, whole_lines
 
@@ -99,3 +102,39 @@ print(refused)
     assert done.stdout.strip() == "6"
     assert [len(line) for line in lines(tmp_path)] == [999] * 4
     assert spool_files(tmp_path)[0].stat().st_size == 4000
+
+
+def test_disk_that_refuses_the_next_file_leaves_no_descriptor_that_is_somebody_elses(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", rotate_bytes=10)
+    spool.append("a line longer than that")
+    (tmp_path / "spool").rename(tmp_path / "elsewhere")
+    (tmp_path / "spool").write_text("in the way")
+    with pytest.raises(OSError):
+        spool.append("refused")
+    with (tmp_path / "another").open("wb") as another:  # gets the number of the file that was closed
+        with pytest.raises(OSError):
+            spool.append("refused again")
+        another.write(b"whole")
+    assert (tmp_path / "another").read_bytes() == b"whole"
+    spool.close()
+
+
+def test_number_of_lost_events_is_shared_and_outlives_everybody(tmp_path: Path) -> None:
+    one, other = Spool(tmp_path / "spool"), Spool(tmp_path / "spool")
+    assert one.losses.total() == 0
+    one.append("a line takes the number's place on the disk")
+    assert os.stat(tmp_path / "spool" / ".lost").st_size == 8
+    one.losses.add(3)
+    other.losses.add()
+    assert one.losses.total() == other.losses.total() == Spool(tmp_path / "spool").losses.total() == 4
+    one.close()
+
+
+def test_number_is_kept_in_mind_where_there_is_no_disk_for_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.losses.add(2)
+    assert spool.losses.total() == 2
+    (tmp_path / "spool").mkdir()
+    spool.losses.add()
+    assert Spool(tmp_path / "spool").losses.total() == 3
+    assert stat.S_IMODE(os.stat(tmp_path / "spool" / ".lost").st_mode) == 0o600
