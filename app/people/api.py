@@ -132,7 +132,7 @@ def give_tag(values: dict[str, Any], visitor_id: int) -> Response:
         tag = tag_store.find_tag(session, values["tag"], values.get("category"))
         category = values.get("category", forms.CATEGORY_BY_HAND)
         tag_id = tag.id if tag is not None else tag_store.make_tag(session, values["tag"], category)
-        tag_store.give_tag(session, visitor_id, tag_id, place)
+        tag_store.give_tag(session, visitor_id, tag_id, place, desk().tell_tagged)
     return _tell(visitor_id)
 
 

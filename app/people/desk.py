@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.people.erase import Eraser
+from app.people.tag_store import TellTagged
 
 # Under this name the wiring keeps the desk in `app.extensions`.
 DESK = "huozi.people"
@@ -20,7 +21,7 @@ Timeline = Callable[[Connection, str, Collection[int] | None, int], Sequence[Any
 class Desk:
     """timeline: the newest events of a visitor, by their key, under some live codes (None: all). visitor_of: the key of
     whoever sent a request, None for nobody we know; `cookie` is what carries it. scratch: a folder for files that are
-    being made."""
+    being made. tell_tagged: who hears of tags given by hand."""
 
     eraser: Eraser
     timeline: Timeline
@@ -28,3 +29,4 @@ class Desk:
     cookie: str
     zone: tzinfo
     scratch: Path
+    tell_tagged: TellTagged

@@ -161,7 +161,7 @@ def give_tag(visitor_id: int) -> Response:
         else:
             tag = tag_store.find_tag(session, values["tag"], None)
             tag_id = tag.id if tag else tag_store.make_tag(session, values["tag"], forms.CATEGORY_BY_HAND)
-            tag_store.give_tag(session, visitor_id, tag_id, places[0])
+            tag_store.give_tag(session, visitor_id, tag_id, places[0], desk().tell_tagged)
     return _back(visitor_id)
 
 

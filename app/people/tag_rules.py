@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from app.db.upsert import Insert, insert_rows
 from app.people.histories import Scope, histories
 from app.people.models import TagRule, TagRuleDue, Visitor, VisitorLiveCode, VisitorTag
+from app.people.tag_store import TellTagged, tell_nobody, unless_given
 from app.rules.tagging import Condition, Verdict, judge
 from app.rules.tally import ScanEvent
 
@@ -45,7 +46,7 @@ def scope_of(rule: Any) -> Scope:
 
 class TagRules:
     """`listen` is told of new events, `run` does what has come due; both within the pipeline. `turn`: the queue of
-    SQLite's writers."""
+    SQLite's writers. `told` hears of the tags that are given."""
 
     def __init__(
         self,
@@ -53,8 +54,10 @@ class TagRules:
         zone: tzinfo,
         clock: Callable[[], datetime],
         turn: AbstractContextManager[object] | None = None,
+        told: TellTagged = tell_nobody,
     ) -> None:
         self._engine = engine
+        self._told = told
         self._zone = zone
         self._clock = clock
         self._turn = turn or nullcontext()
@@ -84,7 +87,9 @@ class TagRules:
             for rule in same:
                 verdicts = {id_: judge(wanted[rule.id], one.history, now) for id_, one in known.items()}
                 places = {id_: one.live_code_id for id_, one in known.items()}
-                _settle(connection, rule, ids, verdicts, places, now)
+                fresh = _settle(connection, rule, ids, verdicts, places, now)
+                if fresh:
+                    self._told(connection, [(id_, rule.tag_id, places[id_], now) for id_ in fresh])
 
     def run(self, stop: threading.Event) -> None:
         """Beside the drainer: what is due, piece by piece, until `stop`. An outage is waited out."""
@@ -196,7 +201,9 @@ def _settle(
     verdicts: dict[int, Verdict],
     places: dict[int, int],
     now: datetime,
-) -> None:
+) -> list[int]:
+    """Who was given the tag just now."""
+    fresh: list[int] = []
     fits = [id_ for id_, verdict in verdicts.items() if verdict.holds]
     if fits:
         rows = [
@@ -206,7 +213,7 @@ def _settle(
             }
             for id_ in sorted(fits)
         ]  # fmt: skip
-        insert_rows(connection, _TAGS, rows, _unless_given)
+        fresh = list(insert_rows(connection, _TAGS, rows, unless_given).scalars())
     if not rule.keeps:
         gone = sorted(set(ids) - set(fits))
         connection.execute(sa.delete(_TAGS).where(_TAGS.c.rule_id == rule.id, _TAGS.c.visitor_id.in_(gone)))
@@ -218,6 +225,7 @@ def _settle(
     ]
     if dues:
         insert_rows(connection, _DUES, dues, _unless_given)
+    return fresh
 
 
 def _unless_given(statement: Insert) -> Any:

@@ -3,11 +3,13 @@
 What an asker may see and change is `store`'s. Nothing here commits.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from app.db.upsert import Insert, insert_rows
@@ -16,6 +18,13 @@ from app.people.models import Tag, VisitorTag
 from app.people.store import is_changeable, is_seen
 
 _VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
+
+# Who is told of new tags that nobody chose themselves: (visitor id, tag id, live code id, when), in the transaction.
+TellTagged = Callable[[Connection, Sequence[tuple[int, int, int, datetime]]], object]
+
+
+def tell_nobody(_connection: Connection, _tagged: Sequence[tuple[int, int, int, datetime]]) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +68,17 @@ def make_tag(session: Session, name: str, category: str) -> int:
     return tag_ids_of(session.connection(), {name}, category)[name]
 
 
-def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int) -> None:
-    """By hand; given already, it stays as it is."""
-    row = {"visitor_id": visitor_id, "tag_id": tag_id, "live_code_id": live_code_id, "at": datetime.now(UTC)}
-    insert_rows(session.connection(), _VISITOR_TAGS, [row | {"choice_id": None}], _unless_given)
+def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int, told: TellTagged = tell_nobody) -> None:
+    """By hand; given already, it stays as it is, and nobody is told."""
+    at, connection = datetime.now(UTC), session.connection()
+    row = {"visitor_id": visitor_id, "tag_id": tag_id, "live_code_id": live_code_id, "at": at}
+    if insert_rows(connection, _VISITOR_TAGS, [row | {"choice_id": None}], unless_given).all():
+        told(connection, [(visitor_id, tag_id, live_code_id, at)])
 
 
-def _unless_given(statement: Insert) -> Any:
-    return statement.on_conflict_do_nothing()
+def unless_given(statement: Insert) -> Any:
+    """Answers whose tags are new."""
+    return statement.on_conflict_do_nothing().returning(_VISITOR_TAGS.c.visitor_id)
 
 
 def take_tag(session: Session, asker_id: int | None, visitor_id: int, name: str) -> bool:

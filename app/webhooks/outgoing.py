@@ -28,6 +28,7 @@ _DELIVERIES: sa.Table = WebhookDelivery.__table__  # type: ignore[assignment]
 _users = sa.table("users", sa.column("id"), sa.column("role"), sa.column("is_active", sa.Boolean))
 _live_codes = sa.table("live_codes", *(sa.column(name) for name in ("id", "owner_id", "slug", "name")))
 _members = sa.table("members", sa.column("id"), sa.column("live_code_id"), sa.column("choice_id"))
+_tags = sa.table("tags", sa.column("id", sa.Integer), sa.column("name"), sa.column("category"))
 _visitors = sa.table("visitors", sa.column("id", sa.Integer), sa.column("key", sa.String))
 
 SWAPS = {"member.swapped": "swapped", "member.rolled_back": "rolled_back"}
@@ -55,17 +56,6 @@ class Listening:
     events: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """Somebody was given a tag under a live code; not by their own choice, which the scan event tells."""
-
-    visitor_id: int
-    live_code_id: int
-    tag: str
-    category: str
-    at: datetime
-
-
 def tell(connection: Connection, events: Sequence[ScanEvent]) -> None:
     """Of new events of posters; hears them after those who make visitors of them."""
     listening = listening_to(connection)
@@ -77,11 +67,19 @@ def tell(connection: Connection, events: Sequence[ScanEvent]) -> None:
     put(connection, [_happened(kind, event, visitors.get(event.visitor or "")) for kind, event in told], listening)
 
 
-def tell_tagged(connection: Connection, tagged: Sequence[Tagged]) -> None:
-    """Of tags given by hand, by a rule or to many at once, in the transaction that gives them."""
+def tell_tagged(connection: Connection, tagged: Sequence[tuple[int, int, int, datetime]]) -> None:
+    """Of tags given by hand, by a rule or to many at once, in the transaction that gives them: (visitor, tag, live
+    code, when). A tag that comes with a choice is told by the scan event."""
     listening = [one for one in listening_to(connection) if "visitor.tagged" in one.events] if tagged else []
-    if listening:
-        put(connection, [_tag_happened(one) for one in tagged], listening)
+    if not listening:
+        return
+    query = sa.select(_tags).where(_tags.c.id.in_({tag_id for _, tag_id, _, _ in tagged}))
+    tags = {row.id: {"name": row.name, "category": row.category} for row in connection.execute(query)}
+    happened = [
+        Happened(fresh_id(), "visitor.tagged", at, live_code_id, visitor_id, {"tag": tags.get(tag_id)})
+        for visitor_id, tag_id, live_code_id, at in tagged
+    ]
+    put(connection, happened, listening)
 
 
 def tell_swaps(session: Session, _context: object) -> None:
@@ -159,11 +157,6 @@ def _happened(kind: str, event: ScanEvent, visitor_id: int | None) -> Happened:
         "app": event.app,
     }
     return Happened(_id_of(kind, event.id), kind, event.at, event.live_code_id, visitor_id, says)
-
-
-def _tag_happened(one: Tagged) -> Happened:
-    says = {"tag": {"name": one.tag, "category": one.category}}
-    return Happened(fresh_id(), "visitor.tagged", one.at, one.live_code_id, one.visitor_id, says)
 
 
 def _swaps_happened(connection: Connection, swaps: Sequence[AuditEntry]) -> list[Happened]:

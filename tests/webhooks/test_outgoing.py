@@ -1,7 +1,5 @@
 """What happens at posters becomes messages, in the transaction that records it."""
 
-from datetime import UTC, datetime
-
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -10,10 +8,12 @@ from app.accounts.models import User
 from app.db import writing
 from app.db.audit import Actor
 from app.people.erase import Eraser
+from app.people.models import TagRule
+from app.people.tag_store import make_tag
 from app.pipeline.fold import fold
 from app.pipeline.models import events as events_table
+from app.rules.tagging import AT_LEAST
 from app.webhooks import outgoing
-from app.webhooks.outgoing import Tagged
 from tests import make
 from tests.happen import event, transaction
 from tests.webhooks.conftest import World
@@ -129,14 +129,31 @@ def test_a_swap_that_is_refused_tells_nobody(world: World) -> None:
     assert world.messages() == []
 
 
-def test_a_tag_given_otherwise_is_told_where_it_is_given(world: World) -> None:
-    world.endpoint()
-    with transaction(world.engine) as connection:
-        outgoing.tell_tagged(connection, [Tagged(5, 1, "犹豫", "behaviour", datetime.now(UTC))])
-        outgoing.tell_tagged(connection, [])
+def test_a_tag_given_by_hand_is_told_once(world: World) -> None:
+    world.endpoint(events=["visitor.tagged"])
+    world.happened(event(visitor="ann"))
+    [visitor] = world.bob.answer("/visitors")["items"]
+    for _ in range(2):
+        given = world.bob.call("POST", f"/visitors/{visitor['id']}/tags", json={"tag": "重点"})
+        assert given.status_code == 200, given.text
     world.send()
     [told] = world.heard()
-    assert (told["type"], told["visitor"], told["tag"]["name"]) == ("visitor.tagged", {"id": 5}, "犹豫")
+    assert (told["type"], told["visitor"], told["live_code"]["id"]) == ("visitor.tagged", {"id": visitor["id"]}, 1)
+    assert told["tag"]["name"] == "重点"
+
+
+def test_a_tag_given_by_a_rule_is_told_once(world: World) -> None:
+    world.endpoint(events=["visitor.tagged"])
+    with Session(world.engine) as session, writing(session):
+        tag = make_tag(session, "来过", "behaviour")
+        conditions = [{"fact": "scans", "comparison": AT_LEAST, "number": 2}]
+        session.add(TagRule(owner_id=world.bob.id, name="来过", tag_id=tag, live_code_id=None, conditions=conditions,
+                            keeps=True, state="active", swept_to=None))  # fmt: skip
+    for _ in range(3):
+        world.happened(event(visitor="ann", outcome="returning"))
+    world.send()
+    [told] = world.heard()
+    assert told["tag"] == {"name": "来过", "category": "behaviour"}
 
 
 def test_erasing_a_person_takes_their_messages_with_it(world: World) -> None:
