@@ -6,7 +6,7 @@ Everything here is made before the server forks its workers and opens no connect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -30,11 +30,9 @@ from app.ledger.sql import SqlLedger
 from app.ledger.streams import Streams
 from app.ledger.truth import Truth
 from app.ledger.wire import Servers
-from app.outside import expiry_ocr
 from app.outside.files import FileStore
 from app.outside.geo import BUNDLED, Geo
 from app.outside.hooks import Poster
-from app.outside.images import Corners, Upload
 from app.outside.notify import Notifier
 from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
@@ -45,7 +43,6 @@ from app.pipeline.background import Background
 from app.pipeline.drain import Drainer
 from app.pipeline.fold import Audience
 from app.pipeline.stream_source import StreamSource
-from app.rules import written_date
 from app.scan.decide import Decider
 from app.scan.page import Pages
 from app.scan.views import ScanDoor
@@ -124,9 +121,7 @@ class House:
         settings = self.settings
         return Desk(
             ledger=self.ledger,
-            shelves=Shelves(
-                self.files, FileStore(settings.data_dir / "cards"), date_of(expiry_ocr.reader(), settings.zone)
-            ),
+            shelves=Shelves(images=self.files, cards=FileStore(settings.data_dir / "cards")),
             place_of=self.geo.place,
             zone=settings.zone,
             key=settings.secret_key,
@@ -194,19 +189,6 @@ class House:
         )
 
 
-def date_of(reader: expiry_ocr.Reader | None, zone: tzinfo) -> Callable[[Upload, Corners], datetime | None] | None:
-    """Until when a code says that it is good, read off its picture; None without somebody who reads."""
-    if reader is None:
-        return None
-
-    def read(upload: Upload, corners: Corners) -> datetime | None:
-        now = utc_now()
-        day = written_date.day_in(reader.lines(upload, corners), now.astimezone(zone).date())
-        return None if day is None else written_date.good_until(day, now, zone)
-
-    return read
-
-
 def build(settings: Settings) -> House:
     secret = settings.secret_key.encode()
     engine, quick = _engines(settings.database_url)
@@ -246,6 +228,12 @@ def build(settings: Settings) -> House:
     )
 
 
+def _engines(url: str) -> tuple[Engine, Engine]:
+    """One for work that may take its time, one for scans. With SQLite the same: all wait for its one writer."""
+    quick = make_engine(url, answer_seconds=ANSWER_SECONDS, pool_size=0)
+    return (quick if quick.dialect.name == "sqlite" else make_engine(url, pool_size=0)), quick
+
+
 def _sender(settings: Settings, engine: Engine, standing: Standing, turn: WriteTurn | None) -> Sender:
     """Who sends webhooks, beside the drainer."""
     key, networks = settings.secret_key, settings.alert_networks
@@ -255,9 +243,3 @@ def _sender(settings: Settings, engine: Engine, standing: Standing, turn: WriteT
         notes.webhook_off(off.owner_id, off.endpoint_id, off.name, off.at)
 
     return Sender(engine, Poster(networks), key, utc_now, standing, tell_owner, turn)
-
-
-def _engines(url: str) -> tuple[Engine, Engine]:
-    """One for work that may take its time, one for scans. With SQLite the same: all wait for its one writer."""
-    quick = make_engine(url, answer_seconds=ANSWER_SECONDS, pool_size=0)
-    return (quick if quick.dialect.name == "sqlite" else make_engine(url, pool_size=0)), quick
