@@ -6,13 +6,15 @@ from typing import Any
 from flask import render_template, request
 from flask_babel import gettext, lazy_gettext
 
-from app.codes import forms, history, panel_forms, store, wording
+from app.codes import covers, forms, history, panel_forms, store, wording
 from app.codes.changes import STALE, Refused
 from app.codes.models import LiveCode
 from app.codes.print_pages import trial_path
-from app.codes.shell import Answer, asker, blueprint, changed, compared, desk, found, now, to
+from app.codes.shell import Answer, asker, blueprint, changed, compared, desk, found, image_url, now, to
 from app.codes.trial import trial_token
+from app.codes.upload_pages import bytes_of
 from app.db import db
+from app.outside.files import StoreFull
 from app.web.i18n import language
 from app.web.paging import read_page
 from app.web.toast import say
@@ -22,6 +24,10 @@ PAGE_LABELS: Mapping[str, Any] = {
     "title": lazy_gettext("Title of the page"),
     "notice": lazy_gettext("A word to scanners"),
     "colour": lazy_gettext("Colour"),
+    "cover": lazy_gettext("Cover picture"),
+    "contact_text": lazy_gettext("Words on the button"),
+    "contact_phone": lazy_gettext("Phone"),
+    "contact_url": lazy_gettext("Link (customer service, a page)"),
 }
 
 
@@ -33,14 +39,47 @@ def landing(live_code_id: int) -> Answer:
         stored = {name: getattr(live_code, name) for name in PAGE_LABELS}
         return _landing_form(live_code, stored | {"own_colour": live_code.colour is not None})
     form = request.form
-    colour = {"colour": form.get("colour") if "own_colour" in form else None}
-    raw = panel_forms.read(forms.LiveCodePatch(), form, zone=desk().zone, more=colour)
+    more: dict[str, Any] = {"colour": form.get("colour") if "own_colour" in form else None}
+    if "contact_text" in form:
+        more["contact"] = {name: form.get(f"contact_{name}", "") for name in ("text", "phone", "url")}
+    raw = panel_forms.read(forms.LiveCodePatch(), form, zone=desk().zone, more=more)
     values, errors = panel_forms.load(forms.LiveCodePatch(partial=True), raw)
+    cover, refused = _cover(live_code)
+    typed = form.to_dict() | {"cover": cover}
+    if refused:
+        errors["cover"] = [refused]
     if errors:
         wrong = gettext("Please look at the marked fields.")
-        return _landing_form(live_code, form, errors, wrong, version=form_version()), 422
+        return _landing_form(found(live_code_id), typed, errors, wrong, version=form_version()), 422
+    values["cover"] = cover
     values["title"] = values.get("title") or values.get("name", live_code.title)
-    return save_live_code(live_code_id, values, PAGE_LABELS, _landing_form, "codes.landing")
+    return save_live_code(live_code_id, values, PAGE_LABELS, _landing_form, "codes.landing", typed)
+
+
+@blueprint.post("/codes/<int:live_code_id>/cover")
+def add_cover(live_code_id: int) -> Any:
+    """Puts a picture where the form of the page can name it; nothing is changed yet."""
+    live_code = found(live_code_id)
+    cover, why = _cover(live_code)
+    return {"cover": None if why else cover, "url": "" if why else image_url(cover), "why": why}
+
+
+def _cover(live_code: LiveCode) -> tuple[str | None, str]:
+    """The picture the form stands for, and why the one handed in cannot be taken. One that was handed in with a form
+    that had a fault elsewhere is there already, and named by the form."""
+    before, shelves = live_code.cover, desk().shelves
+    db.session.rollback()  # reading takes its time, and nobody shall wait for our transaction meanwhile
+    file = request.files.get("cover_file")
+    if file is not None and file.filename:
+        try:
+            cover = covers.cover_of(shelves, bytes_of(file))
+        except StoreFull:
+            return before, gettext("There is no room left for pictures. This one was not added.")
+        return (before, wording.refusal(cover)) if isinstance(cover, Refused) else (cover, "")
+    if "no_cover" in request.form:
+        return None, ""
+    named = request.form.get("cover", "")
+    return (named if named == before or covers.is_stored(shelves, named) else before), ""
 
 
 def _landing_form(
@@ -71,16 +110,18 @@ def form_version() -> int:
 
 
 def save_live_code(
-    live_code_id: int, values: dict[str, Any], labels: Mapping[str, Any], draw: Any, endpoint: str
+    live_code_id: int, values: dict[str, Any], labels: Mapping[str, Any], draw: Any, endpoint: str, typed: Any = None
 ) -> Answer:
-    """Saves what a tab's form says. Somebody else was faster: the form again, with theirs beside it (409)."""
+    """Saves what a tab's form says (`typed`: to draw it again; the form itself unless given). Somebody else was faster:
+    the form again, with theirs beside it (409)."""
+    typed = request.form if typed is None else typed
     result = changed(lambda: store.update_live_code(db.session, asker(), live_code_id, values, version=form_version()))
     if result == STALE:
         fresh = found(live_code_id)
-        page: str = draw(fresh, request.form, theirs=compared(labels, values, fresh))
+        page: str = draw(fresh, typed, theirs=compared(labels, values, fresh))
         return page, 409
     if isinstance(result, Refused):
-        again: str = draw(found(live_code_id), request.form, _under(result), wording.refusal(result))
+        again: str = draw(found(live_code_id), typed, _under(result), wording.refusal(result))
         return again, 422
     say(gettext("Saved. It counts from the next scan."))
     return to(endpoint, live_code_id=live_code_id)

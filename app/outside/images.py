@@ -30,7 +30,8 @@ MAX_JPEG_SCANS = 40
 CARD_SIDE = 480
 CARD_BYTES = 40_000
 CUT_SIDE = 480
-COVER_SIDE = 1200
+COVER_SIDE = 960  # twice as wide as the page's own column
+COVER_BYTES = 120_000
 
 # Upload and reading both hold it; a thread that has it may take it again.
 DECODING = threading.RLock()
@@ -116,10 +117,15 @@ def rectified_cut(upload: Upload, corners: Corners, *, modules: int = 41, invert
 
 
 def cover_picture(upload: Upload) -> bytes:
-    """A picture for the head of a landing page: JPEG of at most 1200 px a side, encoded anew."""
+    """A picture for the head of a landing page: JPEG of at most 960 px a side and 120 KB, encoded anew; a phone loads
+    it beside the code that somebody waits for."""
     cover = upload.picture.copy()
     cover.thumbnail((COVER_SIDE, COVER_SIDE))
-    return _jpeg(cover, 82)
+    for quality in (80, 65, 50):
+        data = _jpeg(cover, quality)
+        if len(data) <= COVER_BYTES:
+            return data
+    return _jpeg(cover.reduce(2), 50)
 
 
 def straightened(

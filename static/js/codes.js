@@ -195,6 +195,68 @@
     });
   }
 
+  // The landing page in its phone follows what is typed; saving makes it so. The frame is a page of our own.
+  for (const form of document.querySelectorAll("[data-page-form]")) {
+    const frame = document.querySelector("[data-page-preview] iframe");
+    const shown = form.querySelector(".cover-shown");
+    const field = (name) => form.elements[name];
+    const readable = (colour) => {
+      const [red, green, blue] = [1, 3, 5]
+        .map((at) => parseInt(colour.slice(at, at + 2), 16) / 255)
+        .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+      const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+      return 1.05 / (light + 0.05) >= (light + 0.05) / 0.06 ? "#fff" : "#1b1c1a";
+    };
+    const draw = () => {
+      const page = frame?.contentDocument;
+      const title = page?.querySelector("h1 bdi");
+      if (!title) return;
+      title.textContent = field("title").value || field("name").value;
+      let notice = page.querySelector(".notice bdi");
+      if (!notice && field("notice").value) {
+        const line = Object.assign(page.createElement("p"), { className: "notice", dir: "auto" });
+        line.append((notice = page.createElement("bdi")));
+        page.querySelector("header").append(line);
+      }
+      if (notice) notice.textContent = field("notice").value;
+      const style = page.body.style;
+      const cover = field("no_cover")?.checked ? "" : field("cover").value && shown.getAttribute("src");
+      const own = field("own_colour").checked;
+      style.setProperty("--brand", own ? field("colour").value : "#1d5c4f");
+      style.setProperty("--on-brand", cover || !own ? "#fff" : readable(field("colour").value));
+      style.setProperty("--cover", cover ? `linear-gradient(#0007, #0007), url("${cover}")` : "none");
+    };
+    frame?.addEventListener("load", draw);
+    form.addEventListener("input", draw);
+    field("colour").addEventListener("input", () => (field("own_colour").checked = true));
+    // Sent at once: the frame shows no picture that is not ours, and the form need not carry it a second time.
+    field("cover_file").addEventListener("change", async () => {
+      const input = field("cover_file");
+      const file = input.files[0];
+      if (!file) return;
+      const told = form.querySelector("[data-cover-told]");
+      const data = new FormData();
+      data.append("cover_file", file, file.name);
+      told.textContent = "";
+      input.setAttribute("aria-busy", "true");
+      try {
+        const answer = JSON.parse(await send(form.dataset.pageForm, data));
+        told.textContent = answer.why;
+        if (answer.cover) {
+          field("cover").value = answer.cover;
+          shown.src = answer.url;
+          shown.hidden = false;
+          if (field("no_cover")) field("no_cover").checked = false;
+        }
+        input.value = "";
+        draw();
+      } catch {
+        told.textContent = failed(); // the form itself still carries the picture
+      }
+      input.removeAttribute("aria-busy");
+    });
+  }
+
   // One box for all of its name.
   document.addEventListener("change", (event) => {
     const name = event.target.dataset?.all;

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.codes.models import LiveCode, Member
 from app.db import writing
-from tests import make
+from tests import make, pictures
 from tests.browser.marketing import DESK, NOTES, PHONE, SIZES, Open, begin, expired, fits, group, shown_to_the_next_one
 from tests.browser.world import PosterWorld
 
@@ -181,3 +181,28 @@ def test_live_codes_are_put_in_a_folder_without_scripts(panel: Open, poster: Pos
         page.get_by_role("button", name="Move", exact=True).click()
         expect(page.locator(".toast-note")).to_contain_text("is in “Winter” now")
         expect(page.locator(".code-folder")).to_have_text("Winter")
+
+
+def test_landing_page_in_its_phone_follows_what_is_typed(panel: Open, poster: PosterWorld, marketer: int) -> None:
+    code = poster.live_code(owner_id=marketer, title="Old title", name="fair")
+    poster.member(code)
+    with panel(**DESK) as page:
+        page.goto(f"/codes/{code.id}/page")
+        inside = page.frame_locator("[data-page-preview] iframe")
+        expect(inside.locator("h1")).to_have_text("Old title")
+        page.get_by_label("Title of the page").fill("New title")
+        page.get_by_label("A word to scanners").fill("Saturdays at ten")
+        expect(inside.locator("h1")).to_have_text("New title")
+        expect(inside.locator(".notice")).to_have_text("Saturdays at ten")
+        page.get_by_label("Colour", exact=True).fill("#07c160")
+        expect(inside.locator("header")).to_have_css("background-color", "rgb(7, 193, 96)")
+        picture = {"name": "cover.png", "mimeType": "image/png", "buffer": pictures.encoded(pictures.screen("x" * 20))}
+        page.get_by_label("Choose a cover picture").set_input_files([picture])
+        expect(page.locator(".cover-shown")).to_be_visible()
+        assert "/m/" in inside.locator("header").evaluate("e => getComputedStyle(e).backgroundImage")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator(".toast-note")).to_contain_text("Saved.")
+        expect(inside.locator("h1")).to_have_text("New title")
+        assert "/m/" in inside.locator("header").evaluate("e => getComputedStyle(e).backgroundImage")
+        answer = page.context.request.get(f"/s/{code.slug}").text()
+        assert "New title" in answer and "--cover" in answer and "#07C160" in answer

@@ -9,6 +9,8 @@ import pytest
 from flask import Flask
 from PIL import Image
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import encode_multipart
 
 from app.accounts.models import User
 from app.codes.models import LiveCode, Placement
@@ -148,3 +150,84 @@ def test_history_leaves_out_other_live_codes(panel: Browser, session: Session, o
         one, two = (make.live_code_row(session, owner).id for _ in range(2))
     panel.post(f"/codes/{one}/state", state="paused")
     assert "Nothing has been changed yet" in panel.get(f"/codes/{two}/history")
+
+
+def photo(colour: str = "navy") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (2400, 900), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def with_cover(panel: Browser, live_code: LiveCode, data: bytes | None, status: int = 303, **changes: str) -> str:
+    page = panel.get(f"/codes/{live_code.id}/page")
+    version = re.findall(r'name="version" value="(\d+)"', page)[0]
+    cover = re.findall(r'name="cover" value="([^"]*)"', page)[0]
+    fields = {"version": version, "cover": cover, "name": "fair", "title": "Fair", "notice": "", "colour": "#22577e"}
+    form = MultiDict(fields | changes)
+    if data is not None:
+        form.add("cover_file", FileStorage(io.BytesIO(data), filename="cover.png", name="cover_file"))
+    boundary, body = encode_multipart(form)
+    answer = panel.client.post(
+        f"/codes/{live_code.id}/page", data=body, content_type=f'multipart/form-data; boundary="{boundary}"'
+    )
+    assert answer.status_code == status, answer.text[:500]
+    return answer.text
+
+
+def cover_of(session: Session, live_code: LiveCode) -> str | None:
+    return fresh(session).get_one(LiveCode, live_code.id).cover
+
+
+def test_cover_is_encoded_anew_and_shown_on_the_page_by_its_address(
+    panel: Browser, app: Flask, session: Session, live_code: LiveCode
+) -> None:
+    with writing(session):
+        make.member_row(session, session.get_one(LiveCode, live_code.id))
+    with_cover(panel, live_code, photo())
+    name = cover_of(session, live_code)
+    assert name is not None and name.endswith(".jpg")
+    picture = app.test_client().get(f"/m/{name}")
+    assert "immutable" in picture.headers["Cache-Control"] and len(picture.data) <= 120_000
+    with Image.open(io.BytesIO(picture.data)) as kept:
+        assert max(kept.size) == 960
+    scanned = app.test_client().get(f"/s/{live_code.slug}", headers={"User-Agent": "MicroMessenger"}).text
+    assert f"url(/m/{name})" in scanned and len(scanned) < 15_000
+    with_cover(panel, live_code, None, title="Other words")
+    assert cover_of(session, live_code) == name
+    with_cover(panel, live_code, None, no_cover="1")
+    assert cover_of(session, live_code) is None
+
+
+def test_file_that_is_no_picture_is_refused_and_the_texts_stay(
+    panel: Browser, session: Session, live_code: LiveCode
+) -> None:
+    page = with_cover(panel, live_code, b"%PDF-1.7", 422, title="typed by me")
+    assert "This file is no picture" in page and "typed by me" in page
+    assert cover_of(session, live_code) is None
+
+
+def test_picture_handed_in_with_a_faulty_form_is_not_lost(
+    panel: Browser, session: Session, live_code: LiveCode
+) -> None:
+    page = with_cover(panel, live_code, photo(), 422, name="")
+    kept = re.findall(r'name="cover" value="([^"]+)"', page)
+    assert len(kept) == 1
+    with_cover(panel, live_code, None, cover=kept[0])
+    assert cover_of(session, live_code) == kept[0]
+
+
+@pytest.mark.parametrize("made_up", ["../../etc/passwd", "0" * 32 + ".jpg", "x"])
+def test_cover_that_was_never_handed_in_is_not_taken(
+    panel: Browser, session: Session, live_code: LiveCode, made_up: str
+) -> None:
+    with_cover(panel, live_code, None, cover=made_up)
+    assert cover_of(session, live_code) is None
+
+
+def test_contact_is_set_beside_the_page(panel: Browser, session: Session, live_code: LiveCode) -> None:
+    contact = {"contact_text": "Ask us", "contact_phone": "020-1", "contact_url": "https://example.com/kf"}
+    page_form(panel, live_code, **contact)
+    row = fresh(session).get_one(LiveCode, live_code.id)
+    assert (row.contact_text, row.contact_phone, row.contact_url) == tuple(contact.values())
+    page_form(panel, live_code, title="nothing about it")
+    assert fresh(session).get_one(LiveCode, live_code.id).contact_text == "Ask us"
