@@ -43,6 +43,7 @@ def look(house: House) -> Installation:
         free_bytes=shutil.disk_usage(data).free,
         waiting=_unless_down(house.drainer.waiting),
         dead=_unless_down(partial(_dead, house)),
+        lost=house.drainer.lost(),
         lag_seconds=_unless_down(house.drainer.lag_seconds),
     )  # fmt: skip
 
@@ -100,9 +101,10 @@ def _postgresql_bytes(house: House) -> int:
 
 def _folder(folder: Path) -> tuple[int, int]:
     """Bytes and files directly in it; none where it was not needed yet."""
-    sizes = [_size(file) for file in folder.iterdir()] if folder.is_dir() else []
-    there = [size for size in sizes if size is not None]
-    return sum(there), len(there)
+    there = folder.iterdir() if folder.is_dir() else ()
+    sizes = [_size(file) for file in there if not file.name.startswith(".")]
+    known = [size for size in sizes if size is not None]
+    return sum(known), len(known)
 
 
 def _size(file: Path) -> int | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from app.alerts.desk import Behind
 from app.alerts.desk import Desk as AlertsDesk
 from app.alerts.notes import Notes
 from app.alerts.survey import Survey
@@ -129,6 +130,9 @@ class House:
             clock=utc_now,
         )
 
+    def _behind(self) -> Behind:
+        return Behind(self.drainer.lag_seconds(), self.drainer.dead(), self.drainer.lost())
+
     def alerts_desk(self) -> AlertsDesk:
         """What alerts, the owners' swap links, `/status` and `/metrics` work with."""
         settings = self.settings
@@ -142,6 +146,7 @@ class House:
             public_url=settings.public_url,
             clock=utc_now,
             waiting=self.drainer.waiting,
+            behind=self._behind,
             seen_by=seen_by,
         )
 

@@ -38,7 +38,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """`waiting`, `dead`: events not folded yet, and those nobody could read; None while SQL does not answer."""
+    """`waiting`, `dead`: events not folded yet, and those nobody could read; None while SQL does not answer. `lost`:
+    those that no store and no disk took."""
 
     version: str
     stores: Sequence[Store]
@@ -47,6 +48,7 @@ class Installation:
     free_bytes: int
     waiting: int | None
     dead: int | None
+    lost: int
     lag_seconds: float | None
 
     @property

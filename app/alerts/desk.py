@@ -42,9 +42,19 @@ class OwnersDoor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """Of scan events: for how long the oldest waits, how many nobody could read, how many an outage took."""
+
+    lag_seconds: float
+    dead: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """key: seals channels and signs links. public_url: where the panel is, without a slash at its end. waiting: how
-    many scan events are not in SQL yet. seen_by: the query of live codes a user sees (`level="edit"`: may change)."""
+    many scan events are not in SQL yet; behind: how that is going. seen_by: the query of live codes a user sees
+    (`level="edit"`: may change)."""
 
     survey: Survey
     ledger: Ledger
@@ -55,4 +65,5 @@ class Desk:
     public_url: str
     clock: Callable[[], datetime]
     waiting: Callable[[], int]
+    behind: Callable[[], Behind]
     seen_by: Callable[..., Any]

@@ -7,16 +7,16 @@ through a proxy, which looks like this machine.
 import hmac
 import ipaddress
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Response, current_app, make_response, render_template, request
 
 from app.accounts.guard import login_required
 from app.alerts import store
-from app.alerts.desk import DESK, Desk
+from app.alerts.desk import DESK, Behind, Desk
 from app.db import db
 from app.ledger import LedgerDown
 from app.rules.alerting import statuses
@@ -25,6 +25,7 @@ from app.web.errors import known_problem
 
 blueprint = Blueprint("status", __name__)
 
+T = TypeVar("T")
 LATE_SECONDS = 120
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
@@ -36,6 +37,7 @@ class Seen:
     claim_seconds: float | None
     members: Mapping[str, int] | None
     waiting: int | None
+    behind: Behind | None
     scans: Mapping[str, int]
     backlog: store.Backlog
     round_at: datetime | None
@@ -57,7 +59,8 @@ def look(now: datetime) -> Seen:
     return Seen(
         claim_seconds=claim,
         members=members,
-        waiting=_waiting(),
+        waiting=_unless_down(desk().waiting),
+        behind=_unless_down(desk().behind),
         scans=store.scans_since(db.session, midnight),
         backlog=store.backlog(db.session, now - timedelta(days=1)),
         round_at=None if last is None else last.at,
@@ -80,9 +83,9 @@ def _ledger(now: datetime) -> tuple[float | None, Mapping[str, int] | None]:
     return took, found
 
 
-def _waiting() -> int | None:
+def _unless_down(ask: Callable[[], T]) -> T | None:
     try:
-        return desk().waiting()
+        return ask()
     except (OSError, LedgerDown):
         return None
 
@@ -143,8 +146,16 @@ def lines(seen: Seen, now: datetime) -> Iterable[str]:
         by_state = {("state", state): count for state, count in seen.members.items()}
         yield from _metric("huozi_members", "gauge", "Members of live codes that run, by state", by_state)
     if seen.waiting is not None:
-        words = "Scan events that are not in SQL yet, outbox and spool"
+        words = "Scan events that are not in SQL yet"
         yield from _metric("huozi_events_waiting", "gauge", words, {None: seen.waiting})
+    if seen.behind is not None:
+        behind = seen.behind
+        words = "For how long the oldest event that is not in SQL yet has been waiting"
+        yield from _metric("huozi_events_lag_seconds", "gauge", words, {None: round(behind.lag_seconds, 3)})
+        words = "Events that could not be read and were set aside: flask pipeline dead"
+        yield from _metric("huozi_events_dead", "gauge", words, {None: behind.dead})
+        words = "Events that neither a store nor this machine's disk took"
+        yield from _metric("huozi_events_lost_total", "counter", words, {None: behind.lost})
     open_ones = {("kind", kind): count for kind, count in seen.backlog.open.items()}
     yield from _metric("huozi_alerts_open", "gauge", "Alerts that hold now, by kind", open_ones)
     waiting, gave_up = seen.backlog.waiting, seen.backlog.gave_up

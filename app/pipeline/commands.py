@@ -30,9 +30,11 @@ def group(make_drainer: Callable[[], Drainer]) -> AppGroup:
 
     @commands.command("status")
     def status() -> None:
-        """How many events wait, and how many were set aside."""
-        dead = db.session.scalar(sa.select(sa.func.count()).select_from(dead_events)) or 0
-        click.echo(json.dumps({"waiting": make_drainer().waiting(), "dead": dead}))
+        """How many events wait and for how long, how many were set aside, and how many were lost."""
+        drainer = make_drainer()
+        lag = round(drainer.lag_seconds(), 3)
+        told = {"waiting": drainer.waiting(), "lag_seconds": lag, "dead": drainer.dead(), "lost": drainer.lost()}
+        click.echo(json.dumps(told))
 
     @commands.command("dead")
     @click.option("--limit", default=50, show_default=True)

@@ -8,21 +8,22 @@ crash at any moment, or two drainers at once, neither loses an event nor counts 
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
-from time import monotonic
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from app.db.upsert import insert
 from app.ledger import LedgerDown
-from app.ledger.spool import is_abandoned, retire, spool_files, whole_lines
+from app.ledger.spool import Losses, is_abandoned, retire, spool_files, whole_lines
 from app.ledger.tables import outbox, spool_marks
 from app.pipeline.fold import Audience, fold_entries, set_aside
-from app.pipeline.lines import Dead, Entry
+from app.pipeline.lines import Dead, Entry, read
+from app.pipeline.models import dead_events
 from app.pipeline.stream_source import StreamSource
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ BATCH = {"sqlite": 200, "postgresql": 1000}
 IDLE_SECONDS = 0.4
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 CHORE_SECONDS = 3600.0
+FIRST_BYTES = 8192  # of a spool file, where only its first line is wanted
 LONGEST_FAREWELL_SECONDS = 5.0
 
 Chore = Callable[[Connection], object]
@@ -117,8 +119,26 @@ class Drainer:
         return rows + spooled + (self._streams.streams.waiting() if self._streams is not None else 0)
 
     def lag_seconds(self) -> float:
-        """How long the oldest event in Redis has been waiting; 0 without Redis."""
-        return self._streams.streams.lag_seconds() if self._streams is not None else 0.0
+        """For how long the oldest event has been waiting, wherever it waits; 0 when none does."""
+        with self._engine.connect() as connection:
+            first = connection.scalar(sa.select(outbox.c.body).order_by(outbox.c.id).limit(1))
+            marks = {row[0]: row[1] for row in connection.execute(_MARKS)}
+        lines = [first] if first is not None else []
+        lines += [line for file in spool_files(self._spool) for line in _first_line(file, marks.get(file.name, 0))]
+        good, _ = read([Entry("", line) for line in lines])
+        lags = [time.time() - event.at.timestamp() for _, event in good]
+        if self._streams is not None:
+            lags.append(self._streams.streams.lag_seconds())
+        return max([0.0, *lags])
+
+    def dead(self) -> int:
+        """How many entries were set aside, because nobody could read them."""
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(dead_events)) or 0
+
+    def lost(self) -> int:
+        """How many events neither a store nor this machine's disk took, since it was set up."""
+        return Losses(self._spool).total()
 
     def _look(self) -> tuple[bool, dict[str, int]]:
         """Whether the outbox holds anything, and how far each spool file is folded. Reading first costs an idle
@@ -191,9 +211,9 @@ class Drainer:
             connection.execute(sa.delete(spool_marks).where(_of(file)))
 
     def _do_chores(self) -> None:
-        if monotonic() < self._chores_due:
+        if time.monotonic() < self._chores_due:
             return
-        self._chores_due = monotonic() + CHORE_SECONDS
+        self._chores_due = time.monotonic() + CHORE_SECONDS
         for chore in self._chores:
             with self._writing() as connection:
                 chore(connection)
@@ -231,6 +251,13 @@ def _count_lines(file: Path, offset: int) -> int:
             return sum(chunk.count(b"\n") for chunk in iter(lambda: opened.read(1 << 20), b""))
     except FileNotFoundError:
         return 0
+
+
+def _first_line(file: Path, offset: int) -> list[bytes]:
+    try:
+        return [line for line, _ in islice(whole_lines(file, offset, FIRST_BYTES), 1)]
+    except FileNotFoundError:
+        return []
 
 
 def _is_outage(error: Exception) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.accounts.system_pages import in_words
 from app.db import writing
 from app.installation import look
+from app.ledger.spool import Spool
 from app.pipeline.models import dead_events
 
 LogIn = Callable[..., FlaskClient]
@@ -41,6 +42,15 @@ def test_pictures_and_events_that_could_not_be_read_are_counted(app: Flask, sess
     assert kept["database"].size_bytes > 10_000
     assert (seen.waiting, seen.dead) == (0, 1)
     assert seen.free_bytes > 0
+
+
+def test_events_that_were_lost_are_said(app: Flask, log_in: LogIn, alice: int) -> None:
+    page = log_in("alice@example.com")
+    assert "lost in" not in page.get("/system?lang=en").text
+    folder = app.extensions["huozi"].settings.data_dir / "spool"
+    folder.mkdir(parents=True, exist_ok=True)
+    Spool(folder).losses.add(3)
+    assert "3 scan events were lost in outages" in page.get("/system?lang=en").text
 
 
 def test_a_damaged_place_database_is_named_without_its_folder(
