@@ -1,7 +1,7 @@
 # From a bare checkout: `make run` serves Huozi, `make test` runs every test. Needs Python 3.11 or newer, git and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help run assets migrate translations docs geo test coverage lint types check bench prove pages screenshots servers clean
+.PHONY: help run assets migrate translations docs geo test test-ocr coverage lint types check bench prove pages screenshots servers clean
 
 VENV := .venv/bin
 # What was installed, by the time of the file that asked for it.
@@ -43,6 +43,10 @@ servers: ## install the real servers that tests and benchmark need
 test: $(DEV_ENV) assets servers ## all tests, on real servers; PYTEST="-k words" narrows them
 	@$(VENV)/python -m pytest -n 2 --timeout=300 $(PYTEST)
 
+test-ocr: $(DEV_ENV) ## dates read off pictures by the OCR extra, in an environment beside this one (400 MB)
+	@scripts/ocr-environment
+	@.venv-ocr/bin/python -m pytest -q --timeout=300 tests/ocr/read_dates.py
+
 coverage: $(DEV_ENV) servers ## branches of the rules and the ledger that no test takes: none
 	@$(VENV)/python -m pytest -n 2 --timeout=300 tests/rules tests/ledger --cov=app/rules --cov=app/ledger --cov-report=term-missing --cov-fail-under=100
 
@@ -63,8 +67,8 @@ pages: $(DEV_ENV) assets ## server time of every page with 5,000 live codes and 
 screenshots: $(DEV_ENV) assets servers ## take the pictures of docs/screenshots anew
 	@$(VENV)/python scripts/screenshots
 
-prove: $(DEV_ENV) servers ## the faults at full size: servers killed and stopped under load
-	@HUOZI_PROVE=1 $(VENV)/python -m pytest tests/faults
+prove: $(DEV_ENV) servers ## at full size: servers killed and stopped under load, and a month of alerts
+	@HUOZI_PROVE=1 $(VENV)/python -m pytest tests/faults tests/alerts/test_month.py
 
 clean: ## remove what was made, but no data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage static/vendor
+	rm -rf .venv .venv-ocr .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage static/vendor

@@ -16,5 +16,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(alerts.group)
     codes.register(app)
     demo.register(app)
-    app.cli.add_command(pipeline.group(lambda: app.extensions["huozi"].drainer))
+    app.cli.add_command(
+        pipeline.group(lambda: app.extensions["huozi"].drainer, lambda: app.extensions["huozi"].background.apart())
+    )
     app.cli.add_command(ledger.group(lambda: app.extensions["huozi"].rebuild))

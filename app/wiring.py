@@ -6,7 +6,7 @@ Everything here is made before the server forks its workers and opens no connect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any
 
@@ -31,9 +31,11 @@ from app.ledger.sql import SqlLedger
 from app.ledger.streams import Streams
 from app.ledger.truth import Truth
 from app.ledger.wire import Servers
+from app.outside import expiry_ocr
 from app.outside.files import FileStore
 from app.outside.geo import BUNDLED, Geo
 from app.outside.hooks import Poster
+from app.outside.images import Corners, Upload
 from app.outside.notify import Notifier
 from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
@@ -44,6 +46,7 @@ from app.pipeline.background import Background
 from app.pipeline.drain import Drainer
 from app.pipeline.fold import Audience
 from app.pipeline.stream_source import StreamSource
+from app.rules import written_date
 from app.scan.decide import Decider
 from app.scan.page import Pages
 from app.scan.views import ScanDoor
@@ -122,7 +125,9 @@ class House:
         settings = self.settings
         return Desk(
             ledger=self.ledger,
-            shelves=Shelves(images=self.files, cards=FileStore(settings.data_dir / "cards")),
+            shelves=Shelves(
+                self.files, FileStore(settings.data_dir / "cards"), date_of(expiry_ocr.reader(), settings.zone)
+            ),
             place_of=self.geo.place,
             zone=settings.zone,
             key=settings.secret_key,
@@ -192,6 +197,19 @@ class House:
             origins=Origins(self.quick, settings.public_url),
             trusted_proxies=settings.trusted_proxies,
         )
+
+
+def date_of(reader: expiry_ocr.Reader | None, zone: tzinfo) -> Callable[[Upload, Corners], datetime | None] | None:
+    """Until when a code says that it is good, read off its picture; None without somebody who reads."""
+    if reader is None:
+        return None
+
+    def read(upload: Upload, corners: Corners) -> datetime | None:
+        now = utc_now()
+        day = written_date.day_in(reader.lines(upload, corners), now.astimezone(zone).date())
+        return None if day is None else written_date.good_until(day, now, zone)
+
+    return read
 
 
 def build(settings: Settings) -> House:

@@ -1,7 +1,7 @@
-"""`make bench`: what a scan costs, beside a bare WSGI page of the same size under the same server.
+"""`make bench`: what a scan costs, beside a bare page of the same size under the same server.
 
 Machines are noisy, so everything is measured in one run, in interleaved rounds, and told as a ratio of medians. Writes
-the table into docs/performance.md.
+the tables into docs/performance.md.
 """
 
 import argparse
@@ -9,12 +9,10 @@ import contextlib
 import os
 import platform
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.load import WECHAT, Measured, wrk  # noqa: E402
-from bench.places import seed  # noqa: E402
-from tests.servers import Running, free_port, start_huozi, start_postgresql  # noqa: E402
+from bench.load import HEADERS, Measured, open_loop, wrk  # noqa: E402
+from bench.places import Codes, addresses, seed  # noqa: E402
+from bench.servers import THREADS, WORKERS, Served, bare, huozi, stores  # noqa: E402
 
-WORKERS, THREADS = 2, 16
 VISITORS = 2000
+STORES = ("SQLite", "PostgreSQL", "Redis", "granian")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+BARE, CALL, GRANIAN = "bare page", "bare page + one script call", "bare page, granian"
 
 
 @dataclass(frozen=True)
@@ -36,106 +35,164 @@ class Case:
     """One thing to load; `beside` is the case its ratio is of."""
 
     name: str
-    load: Callable[[float], Measured]
+    served: Served
+    url: str
     beside: str | None = None
+    lines: Callable[[], Sequence[str]] = list
+
+
+@dataclass(frozen=True)
+class Round:
+    measured: Measured
+    cpu_us: float  # of the serving processes and the pipeline, a request
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--seconds", type=float, default=6.0, help="length of one measurement")
+    words.add_argument("--seconds", type=int, default=6, help="length of one measurement")
     words.add_argument("--rounds", type=int, default=5)
-    words.add_argument("--only", default="", help="measure cases whose name contains this, and the bare page")
+    words.add_argument("--stores", default=",".join(STORES), help="which of these to measure")
+    words.add_argument("--only", default="", help="of their cases those with these words")
     words.add_argument("--no-write", action="store_true", help="leave docs/performance.md alone")
     asked = words.parse_args()
     with contextlib.ExitStack() as stack:
-        cases = [c for c in make_cases(stack) if c.beside is None or asked.only in c.name]
+        cases = make_cases(stack, asked.stores.split(","))
+        wanted = {case.name for case in cases if asked.only in case.name}
+        wanted |= {case.beside for case in cases if case.name in wanted and case.beside} | {BARE}
+        cases = [case for case in cases if case.name in wanted]
         results = measure(cases, asked.seconds, asked.rounds)
-    table = as_table(cases, results, asked.rounds, asked.seconds)
-    print(table)
+        tables = f"{as_table(cases, results, asked.rounds, asked.seconds)}\n\n{tails(cases, results, asked.seconds)}"
+    print(tables)
     if not asked.no_write:
-        write(ROOT / "docs" / "performance.md", table)
+        write(ROOT / "docs" / "performance.md", tables)
 
 
-def make_cases(stack: contextlib.ExitStack) -> list[Case]:
+def make_cases(stack: contextlib.ExitStack, wanted: Sequence[str]) -> list[Case]:
     """Starts every server; they idle while another one is loaded."""
-    sqlite = stack.enter_context(huozi("sqlite"))
-    codes = seed(sqlite.environ)
-    page = urllib.request.urlopen(scan_request(sqlite.url, codes["few"])).read()
-    bare = stack.enter_context(bare_page(len(page)))
-    cases = [
-        Case("bare WSGI page", lambda s: wrk(bare.url, s)),
-        scans("first scan, SQLite, 10 members", sqlite.url, codes["few"]),
-        returning("returning scan, SQLite, 10 members", sqlite.url, codes["few"]),
-        scans("first scan, SQLite, 200 members in 40 regions", sqlite.url, codes["regions"]),
-        scans("first scan, SQLite, round robin over 10", sqlite.url, codes["round_robin"]),
-    ]
-    postgresql = stack.enter_context(huozi("postgresql"))
-    codes = seed(postgresql.environ)
-    cases += [
-        scans("first scan, PostgreSQL, 10 members", postgresql.url, codes["few"]),
-        returning("returning scan, PostgreSQL, 10 members", postgresql.url, codes["few"]),
-    ]
-    return cases
+    cities = addresses()
+    everywhere = [f"X-Forwarded-For: {address}" for group in zip(*cities.values(), strict=True) for address in group]
+    size, made = 3000, []
+
+    def scans(name: str, database: str, beside: str, *, redis: bool = False, server: str = "gunicorn") -> list[Case]:
+        nonlocal size
+        environ = stack.enter_context(stores(database, redis=redis))
+        codes = seed(environ, cities)
+        served = stack.enter_context(huozi(environ, server))
+        few, first = f"{served.url}/s/{codes.few}", f"first scan, {name}"
+        size = len(urllib.request.urlopen(request(few)).read())
+        return [
+            Case(first, served, few, beside),
+            Case(f"returning scan, {name}", served, few, beside, lambda: cookies(few)),
+            *(
+                Case(f"{first}, {what}", served, f"{served.url}/s/{slug}", first, lines)
+                for what, slug, lines in variants(codes, everywhere)
+                if server == "gunicorn"
+            ),
+        ]
+
+    if "SQLite" in wanted:
+        made += scans("SQLite", "sqlite", BARE)
+    if "PostgreSQL" in wanted:
+        made += scans("PostgreSQL", "postgresql", BARE)
+    if "Redis" in wanted:
+        made += scans("Redis", "postgresql", CALL, redis=True)
+        made.insert(0, Case(CALL, called := stack.enter_context(bare(size, call=True)), called.url, BARE))
+    if "granian" in wanted:
+        made += scans("Redis, granian", "postgresql", BARE, redis=True, server="granian")
+        made.insert(0, Case(GRANIAN, other := stack.enter_context(bare(size, "granian")), other.url, BARE))
+    page = stack.enter_context(bare(size))
+    return [Case(BARE, page, page.url), *made]
 
 
-def scans(name: str, url: str, slug: str) -> Case:
-    """Everybody is new: nobody sends a cookie."""
-    return Case(name, lambda seconds: wrk(f"{url}/s/{slug}", seconds), "bare WSGI page")
+def variants(codes: Codes, everywhere: Sequence[str]) -> Sequence[tuple[str, str, Callable[[], Sequence[str]]]]:
+    """What a live code may be otherwise than the simplest: name, slug, headers."""
+    return (
+        ("200 members", codes.many, list),
+        ("10 in turns", codes.turns, list),
+        ("200 in turns", codes.many_turns, list),
+        ("200 at random", codes.many_random, list),
+        ("10 members, people of 40 cities", codes.few, lambda: everywhere),
+        ("200 members in 40 cities, people of these", codes.regions, lambda: everywhere),
+    )
 
 
-def returning(name: str, url: str, slug: str) -> Case:
-    cookies: list[str] = []
+def cookies(url: str) -> list[str]:
+    """Of people who have been here."""
 
-    def load(seconds: float) -> Measured:
-        if not cookies:
-            with ThreadPoolExecutor(8) as pool:
-                cookies.extend(pool.map(lambda _: cookie_of(url, slug), range(VISITORS)))
-        return wrk(f"{url}/s/{slug}", seconds, cookies)
+    def one(_: int) -> str:
+        with urllib.request.urlopen(request(url), timeout=30) as reply:
+            return f"Cookie: {str(reply.headers['Set-Cookie']).partition(';')[0]}"
 
-    return Case(name, load, "bare WSGI page")
-
-
-def scan_request(url: str, slug: str) -> urllib.request.Request:
-    return urllib.request.Request(f"{url}/s/{slug}", headers={"User-Agent": WECHAT, "Accept": "text/html"})
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(one, range(VISITORS)))
 
 
-def cookie_of(url: str, slug: str) -> str:
-    with urllib.request.urlopen(scan_request(url, slug), timeout=30) as reply:
-        return str(reply.headers["Set-Cookie"]).partition(";")[0]
+def request(url: str) -> urllib.request.Request:
+    return urllib.request.Request(url, headers=HEADERS)
 
 
-def measure(cases: list[Case], seconds: float, rounds: int) -> dict[str, list[Measured]]:
-    results: dict[str, list[Measured]] = {case.name: [] for case in cases}
+def measure(cases: Sequence[Case], seconds: int, rounds: int) -> dict[str, list[Round]]:
+    results: dict[str, list[Round]] = {case.name: [] for case in cases}
+    lines = {case.name: case.lines() for case in cases}
     for number in range(rounds + 1):
         for case in cases:
-            measured = case.load(seconds if number else 2.0)  # the first round warms up
+            before = case.served.cpu_seconds()
+            measured = wrk(case.url, seconds if number else 2, lines[case.name])  # the first round warms up
+            settle(case)
+            spent = case.served.cpu_seconds() - before
             if measured.errors:
                 raise SystemExit(f"{case.name}: {measured.errors} requests failed")
+            one = Round(measured, spent / (measured.rate * (seconds if number else 2)) * 1e6)
             if number:
-                results[case.name].append(measured)
-            print(f"round {number}: {case.name}: {measured.rate:.0f}/s", file=sys.stderr)
-            time.sleep(0.5)
+                results[case.name].append(one)
+            print(f"round {number}: {case.name}: {measured.rate:.0f}/s, {one.cpu_us:.0f} µs CPU", file=sys.stderr)
     return results
 
 
-def as_table(cases: list[Case], results: dict[str, list[Measured]], rounds: int, seconds: float) -> str:
+def settle(case: Case) -> None:
+    """Until everything this case left behind is folded: the next case shall not pay for it."""
+    idle, last = 0, case.served.cpu_seconds()
+    while idle < 2:
+        time.sleep(0.5)
+        now = case.served.cpu_seconds()
+        idle, last = (idle + 1 if now - last < 0.05 else 0), now
+
+
+def tails(cases: Sequence[Case], results: Mapping[str, list[Round]], seconds: int) -> str:
+    """Half and 99 % of the answers where requests come by the clock, at 70 % of what the server can do."""
+    lines = ["| at 70 % load, open loop | requests/s | p50 ms | p99 ms | p99/p50 |", "| --- | --- | --- | --- | --- |"]
+    for case in cases:
+        if case.beside in (BARE, CALL):
+            rate = 0.7 * statistics.median(one.measured.rate for one in results[case.name])
+            told = open_loop(case.url, rate, seconds, case.lines())
+            settle(case)
+            ratio = told.p99_ms / told.p50_ms
+            lines.append(f"| {case.name} | {told.rate:,.0f} | {told.p50_ms:.1f} | {told.p99_ms:.1f} | {ratio:.0f} |")
+    return "\n".join(lines)
+
+
+def as_table(cases: Sequence[Case], results: Mapping[str, list[Round]], rounds: int, seconds: int) -> str:
     def rate(name: str) -> float:
-        return statistics.median(m.rate for m in results[name])
+        return statistics.median(one.measured.rate for one in results[name])
 
     lines = [
-        f"{machine()}, {time.strftime('%Y-%m-%d')}. {WORKERS} workers × {THREADS} threads (gthread, C parser),",
-        f"wrk with 32 keep-alive connections on this machine, {rounds} interleaved rounds of {seconds:g} s; medians.",
+        f"{machine()}, {time.strftime('%Y-%m-%d')}. {WORKERS} workers of {THREADS} threads (gthread, C parser),",
+        f"wrk with 32 keep-alive connections on this machine, {rounds} rounds of {seconds} s in turn; medians. CPU:",
+        "of the server's processes and the pipeline, a request; wrk, PostgreSQL and Redis come on top.",
         "",
-        "| | requests/s | × of the bare page (min – max) | p99 ms |",
-        "| --- | --- | --- | --- |",
+        "| | requests/s | CPU µs | × (min – max) | of | p99 ms |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for case in cases:
-        p99 = statistics.median(m.p99_ms for m in results[case.name])
+        p99 = statistics.median(one.measured.p99_ms for one in results[case.name])
+        cpu = statistics.median(one.cpu_us for one in results[case.name])
         ratio = "1"
         if case.beside is not None:
-            pairs = [a.rate / b.rate for a, b in zip(results[case.name], results[case.beside], strict=True)]
+            both = zip(results[case.name], results[case.beside], strict=True)
+            pairs = [a.measured.rate / b.measured.rate for a, b in both]
             ratio = f"**{rate(case.name) / rate(case.beside):.2f}** ({min(pairs):.2f} – {max(pairs):.2f})"
-        lines.append(f"| {case.name} | {rate(case.name):,.0f} | {ratio} | {p99:.0f} |")
+        beside = case.beside or ""
+        lines.append(f"| {case.name} | {rate(case.name):,.0f} | {cpu:.0f} | {ratio} | {beside} | {p99:.0f} |")
     return "\n".join(lines)
 
 
@@ -145,50 +202,10 @@ def machine() -> str:
     return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"
 
 
-def write(file: Path, table: str) -> None:
-    text = file.read_text(encoding="utf-8") if file.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
+def write(file: Path, tables: str) -> None:
+    before, _, rest = file.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    file.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Service:
-    url: str
-    environ: dict[str, str]
-
-
-@contextlib.contextmanager
-def huozi(database: str) -> Iterator[Service]:
-    """The service on a fresh database, as `make run` starts it."""
-    with tempfile.TemporaryDirectory(prefix="huozi-bench-") as folder, contextlib.ExitStack() as stack:
-        environ = {"HUOZI_DATA_DIR": folder, "HUOZI_WORKERS": str(WORKERS), "HUOZI_THREADS": str(THREADS)}
-        if database == "postgresql":
-            server = start_postgresql()
-            stack.callback(server.stop)
-            environ["HUOZI_DATABASE_URL"] = server.url
-        running = start_huozi(environ)
-        stack.callback(running.stop)
-        yield Service(running.url, environ)
-
-
-@contextlib.contextmanager
-def bare_page(size: int) -> Iterator[Running]:
-    """gunicorn with the service's own configuration, around a callable that does nothing."""
-    port = free_port()
-    folder = Path(tempfile.mkdtemp(prefix="huozi-bare-"))
-    env = {**os.environ, "HUOZI_DATA_DIR": str(folder), "PORT": str(port), "BARE_BYTES": str(size)}
-    env |= {"HUOZI_WORKERS": str(WORKERS), "HUOZI_THREADS": str(THREADS)}
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "bench.bare:app"]
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out)
-    running = Running(process, port, folder, log, url=f"http://127.0.0.1:{port}/")
-    running.wait_until(lambda: urllib.request.urlopen(running.url, timeout=2).status == 200)
-    try:
-        yield running
-    finally:
-        running.stop()
+    file.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

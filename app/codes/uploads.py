@@ -5,8 +5,9 @@ Works before the transaction, which is short and holds the lock. If that fails, 
 the panel shows to tell twelve codes apart, in a folder of its own that is not public.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,15 +17,18 @@ from app.codes.models import Choice, LiveCode, MemberVersion
 from app.codes.versions import Bound
 from app.outside import images, qr_read, qr_write
 from app.outside.files import FileStore
+from app.outside.images import Corners, Upload
 from app.rules.kinds import BadTarget, Kind, ascii_form, canonical, classify
 
 
 @dataclass(frozen=True, slots=True)
 class Shelves:
-    """images: published under /m/ by their hash. cards: names and faces, for the panel alone."""
+    """images: published under /m/ by their hash. cards: names and faces, for the panel alone. date_of: until when the
+    code with these corners says that it is good; None where nobody can read that."""
 
     images: FileStore
     cards: FileStore
+    date_of: Callable[[Upload, Corners], datetime | None] | None = None
 
 
 def bind_link(shelves: Shelves, text: str) -> Bound | Refused:
@@ -42,7 +46,7 @@ def bind_link(shelves: Shelves, text: str) -> Bound | Refused:
 def bind_picture(shelves: Shelves, data: bytes, pick: int | None = None) -> Bound | Refused:
     """A screenshot or photo of a code. Several different codes are refused with a list, unless `pick` names one.
 
-    Takes 30-300 ms and raises `files.StoreFull` with nothing bound.
+    Takes 30-300 ms, 1.5 s more where a date is read, and raises `files.StoreFull` with nothing bound.
     """
     upload = images.open_upload(data)
     if isinstance(upload, images.ImageRefusal):
@@ -70,7 +74,9 @@ def _bind(shelves: Shelves, upload: images.Upload, code: qr_read.FoundCode) -> B
     if image is None:
         return Refused("image_broken", {"image": "image_broken"})
     card = shelves.cards.put(images.card_cut(upload, code.corners), "jpg")
-    return Bound(kind.key, code.text, canonical(code.text), image, kept_cut, card)
+    date_of = shelves.date_of if kind.lifetime_hours is not None else None
+    until = date_of(upload, code.corners) if date_of is not None else None
+    return Bound(kind.key, code.text, canonical(code.text), image, kept_cut, card, until)
 
 
 def _listed(codes: Collection[qr_read.FoundCode]) -> list[dict[str, object]]:

@@ -10,6 +10,9 @@ from sqlalchemy.engine import Connection, Engine
 from app.db import bounded
 
 BUSY_TIMEOUT_MS = 10_000
+# How far SQLite's log may grow before it is copied into the database: each time waits for the disk twice, and a crowd
+# of new visitors fills the usual 4 MB several times a second.
+LOG_PAGES, LOG_BYTES = 8_000, 64 * 2**20
 
 
 def make_engine(url: str, *, answer_seconds: float | None = None, **options: Any) -> Engine:
@@ -43,7 +46,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # the lock at its start instead of failing with SQLITE_BUSY half-way.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        f"wal_autocheckpoint={LOG_PAGES}",
+        f"journal_size_limit={LOG_BYTES}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

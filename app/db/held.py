@@ -35,10 +35,13 @@ class Prepared:
     def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
-        self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
-        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
         kinds = {name: parameter.type for parameter, name in compiled.bind_names.items()}
-        self._bind: dict[str, Convert] = _converters(kinds, lambda kind: kind.bind_processor(dialect), dialect)
+        convert = _converters(kinds, lambda kind: kind.bind_processor(dialect), dialect)
+        # Each parameter in its place: its name, what it is where nobody says, and how the driver wants it.
+        self._given = [
+            (name, compiled.params.get(name), convert.get(name)) for name in compiled.positiontup or compiled.params
+        ]
+        self._by_place = compiled.positional
         columns = list(getattr(statement, "selected_columns", ()))
         taken = [column.key for column in columns]
         # A column that is named twice (a join) is found under its first name; the others go by their place.
@@ -50,11 +53,13 @@ class Prepared:
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The driver's cursor after this statement."""
-        bound = {**self._fixed, **values}
-        for name, convert in self._bind.items():
-            bound[name] = convert(bound.get(name))
+        bound = [
+            values.get(name, fixed) if convert is None else convert(values.get(name, fixed))
+            for name, fixed, convert in self._given
+        ]
         cursor = connection.connection.cursor()
-        cursor.execute(self.text, [bound.get(name) for name in self._names] if self._names is not None else bound)
+        names = (name for name, _, _ in self._given)
+        cursor.execute(self.text, bound if self._by_place else dict(zip(names, bound, strict=True)))
         return cursor
 
     def count(self, connection: Connection, values: Mapping[str, Any]) -> int:

@@ -1,7 +1,7 @@
 """How the SQL ledger keeps counts and turns. Every function runs inside the caller's connection and transaction."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,19 +9,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.ledger.protocol import CountKey
-from app.ledger.statements import Found
-from app.ledger.tables import live_codes, member_counts, members, seats, tier_turns
+from app.ledger.statements import Found, Hot
+from app.ledger.tables import live_codes, member_counts, members, seats
 from app.rules.model import Count, Turns
 
 Rows = Mapping[tuple[int, int], Found]
 
-_COUNTS = sa.select(member_counts).where(member_counts.c.member_id.in_(sa.bindparam("member_ids", expanding=True)))
 
-
-def count_rows(connection: Connection, keys: Sequence[CountKey]) -> Rows:
+def count_rows(connection: Connection, hot: Hot, keys: Sequence[CountKey]) -> Rows:
     """Every count of these members, by (member, counted_from): older ones too, since they hold presses."""
-    rows = connection.execute(_COUNTS, {"member_ids": [k.member_id for k in keys]})
-    return {(row.member_id, row.counted_from): row for row in rows}
+    members = json.dumps([key.member_id for key in keys])
+    return {(row.member_id, row.counted_from): row for row in hot.counts.all(connection, {"members": members})}
 
 
 def by_member(keys: Sequence[CountKey], found: Rows) -> dict[int, Count]:
@@ -89,17 +87,14 @@ def set_member(connection: Connection, live_code_id: int, member_id: int, **chan
     connection.execute(bump.values(version=live_codes.c.version + 1))
 
 
-def turns_of(connection: Connection, key: str) -> Turns:
-    state = connection.execute(sa.select(tier_turns.c.state).where(tier_turns.c.key == key)).scalar()
-    if state is None:
+def turns_of(text: str | None) -> Turns:
+    """Whose turn it is, of one tier; read and written under the lock of its live code."""
+    if text is None:
         return Turns()
-    stored = json.loads(state)
+    stored = json.loads(text)
     reached, weight = stored["reached"]
     return Turns({int(member): served for member, served in stored["served"].items()}, (reached, weight))
 
 
-def remember_turns(connection: Connection, insert_into: Callable[..., Any], key: str, turns: Turns) -> None:
-    """Whose turn it is, of one tier; read and written under the lock of its live code."""
-    state = json.dumps({"served": turns.served, "reached": turns.reached}, separators=(",", ":"))
-    insert = insert_into(tier_turns).values(key=key, state=state)
-    connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"state": insert.excluded.state}))
+def turns_as_text(turns: Turns) -> str:
+    return json.dumps({"served": turns.served, "reached": turns.reached}, separators=(",", ":"))

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from app.db.held import HeldConnections, WriteTurn
+from app.db.together import Together
 from app.ledger import counting, leaving, statements
 from app.ledger.leaving import LostRace, refused_by, seat_of
 from app.ledger.protocol import (
@@ -54,6 +55,8 @@ class SqlLedger:
 
     def __init__(self, engine: Engine, spool: Spool, secret: bytes, turn: WriteTurn | None = None) -> None:
         self._held = HeldConnections(engine, turn)
+        is_sqlite = engine.dialect.name == "sqlite"
+        self._write: Any = Together(self._writing, LedgerDown).run if is_sqlite else self._alone
         self._spool = spool
         self._secret = blake2b(secret, digest_size=32, person=b"huozi.tombstone").digest()
         self._insert = statements.insert_for(engine.dialect)
@@ -125,13 +128,13 @@ class SqlLedger:
 
     def turns(self, tier_key: str) -> Turns:
         with self._reading() as connection:
-            return counting.turns_of(connection, tier_key)
+            return self._turns(connection, tier_key)
 
     # -- counts and people -------------------------------------------------------------------------------------------
 
     def counts(self, keys: Sequence[CountKey]) -> Mapping[int, Count]:
         with self._reading() as connection:
-            found = counting.count_rows(connection, keys)
+            found = counting.count_rows(connection, self._hot, keys)
         due = counting.overdue(keys, found)
         if not due:
             return counting.by_member(keys, found)
@@ -141,7 +144,7 @@ class SqlLedger:
                 connection.execute(LOCK, {"live_code_id": live_code_id})
             for key in due:
                 counting.sweep(connection, key)
-            return counting.by_member(keys, counting.count_rows(connection, keys))
+            return counting.by_member(keys, counting.count_rows(connection, self._hot, keys))
 
         return self._retrying(sweep)
 
@@ -210,11 +213,36 @@ class SqlLedger:
     def _first_with_room(
         self, connection: Connection, claim: Claim, tier: Tier, refused: frozenset[int]
     ) -> Candidate | None:
-        """The mode's choice, its room already taken. In sequential mode the first few are looked at before the rest."""
-        first = tier.candidates[0]
-        try_at_once = tier.mode is Mode.SEQUENTIAL and first.daily_limit is None and first.member_id not in refused
-        if try_at_once and self._take_room(connection, claim, first):
-            return first  # mostly so, and then there is nothing to read
+        """The mode's choice, its room already taken. Mostly whom it would choose if all had room has some, and then no
+        count is read."""
+        in_turns = tier.mode is Mode.ROUND_ROBIN
+        turns = self._turns(connection, tier.key) if in_turns else Turns()
+        chosen, roll = self._guess(tier, refused, turns, claim.roll)
+        if chosen is None or chosen.daily_limit is not None or not self._take_room(connection, claim, chosen):
+            chosen = self._by_counts(connection, claim, tier, refused, turns, roll)
+        if chosen is not None and in_turns:
+            state = counting.turns_as_text(capacity.take_turn(chosen, turns))
+            self._hot.set_turns.count(connection, {"key": tier.key, "state": state})
+        return chosen
+
+    def _guess(self, tier: Tier, refused: frozenset[int], turns: Turns, roll: float) -> tuple[Candidate | None, float]:
+        offered = [c for c in tier.candidates if c.member_id not in refused] if refused else tier.candidates
+        if not offered:
+            return None, roll
+        if tier.mode is Mode.RANDOM:
+            return capacity.draw(offered, roll)
+        return capacity.choose(tier.mode, offered, turns, roll), roll
+
+    def _by_counts(
+        self,
+        connection: Connection,
+        claim: Claim,
+        tier: Tier,
+        refused: frozenset[int],
+        turns: Turns,
+        roll: float,
+    ) -> Candidate | None:
+        """The same from the counts of everybody; in sequential mode the first few are looked at before the rest."""
         look = FIRST_LOOK if tier.mode is Mode.SEQUENTIAL else len(tier.candidates)
         for part in (tier.candidates[:look], tier.candidates[look:]):
             counts = self._counts(connection, claim, part)
@@ -222,16 +250,15 @@ class SqlLedger:
             with_room = capacity.open_candidates(shown, counts, claim.today, refused)
             if not with_room:
                 continue
-            round_robin = tier.mode is Mode.ROUND_ROBIN
-            turns = counting.turns_of(connection, tier.key) if round_robin else Turns()
-            chosen = capacity.choose(tier.mode, with_room, turns, claim.roll)
+            chosen = capacity.choose(tier.mode, with_room, turns, roll)
             if not self._take_room(connection, claim, chosen):
                 raise LostRace
-            if round_robin:
-                after = capacity.take_turn(chosen, turns)
-                counting.remember_turns(connection, self._insert, tier.key, after)
             return chosen
         return None
+
+    def _turns(self, connection: Connection, key: str) -> Turns:
+        row = self._hot.turns.first(connection, {"key": key})
+        return counting.turns_of(None if row is None else row.state)
 
     def _counts(self, connection: Connection, claim: Claim, part: Sequence[Candidate]) -> Mapping[int, Count]:
         """Counts of those candidates that have a limit at all, lapsed seats taken off."""
@@ -248,11 +275,11 @@ class SqlLedger:
         ]
         if not keys:
             return {}
-        found = counting.count_rows(connection, keys)
+        found = counting.count_rows(connection, self._hot, keys)
         due = counting.overdue(keys, found)
         for key in due:
             counting.sweep(connection, key)
-        return counting.by_member(keys, counting.count_rows(connection, keys) if due else found)
+        return counting.by_member(keys, counting.count_rows(connection, self._hot, keys) if due else found)
 
     def _take_room(self, connection: Connection, claim: Claim, candidate: Candidate) -> bool:
         """Counts one more seat, if its limit allows; the test and the count are one statement."""
@@ -280,8 +307,8 @@ class SqlLedger:
             counting.set_member(connection, claim.plan.live_code_id, chosen.member_id, state="active")
         pin_skipped = tier.rank is not Rank.PIN and any(t.rank is Rank.PIN for t in claim.plan.tiers)
         rank = Rank.RESERVE if chosen.is_reserve else tier.rank
-        event = _answered(claim, "assigned", seat)
-        self._send(connection, event.with_answer(rank=rank.value, reason="pin_skipped" if pin_skipped else None))
+        reason = "pin_skipped" if pin_skipped else None
+        self._send(connection, _answered(claim, "assigned", seat, rank=rank.value, reason=reason))
         return Assigned(seat, tier.rank)
 
     def _hold_seat(
@@ -342,11 +369,14 @@ class SqlLedger:
         lost: BaseException | None = None
         for _ in range(TRIES):
             try:
-                with self._writing() as connection:
-                    return work(connection)
+                return self._write(work)  # type: ignore[no-any-return]
             except LostRace as race:
                 lost = race.__cause__ or race
         raise LedgerDown(f"lost {TRIES} races: {lost!r:.200}")
+
+    def _alone(self, work: Callable[[Connection], T]) -> T:
+        with self._writing() as connection:
+            return work(connection)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -398,8 +428,9 @@ def _settle(claim: Claim, row: Found | None) -> Answer | None:
     return None if is_expected else Held(held)
 
 
-def _answered(claim: Claim, outcome: str, seat: Seat) -> ScanEvent:
+def _answered(claim: Claim, outcome: str, seat: Seat, **more: str | None) -> ScanEvent:
     return claim.event.with_answer(
+        **more,
         outcome=outcome,
         member_id=seat.member_id,
         member_version=claim.plan.keep[seat.member_id].version,

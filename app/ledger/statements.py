@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.held import Prepared
-from app.ledger.tables import live_codes, member_counts, outbox, seats
+from app.ledger.tables import live_codes, member_counts, outbox, seats, tier_turns
 
 Found = Any  # a row with the columns of `seats`; of LOOK also the live code's `version`
 
@@ -30,6 +30,7 @@ LOCK = (
 )
 VERSION = sa.select(live_codes.c.version).where(live_codes.c.id == sa.bindparam("live_code_id"))
 SEAT = sa.select(seats).where(seats.c.scope == sa.bindparam("scope"), seats.c.visitor == sa.bindparam("visitor"))
+TURNS = sa.select(tier_turns.c.state).where(tier_turns.c.key == sa.bindparam("key"))
 SEND = sa.insert(outbox).values(body=sa.bindparam("body"))
 
 
@@ -44,6 +45,9 @@ class Hot:
     send: Prepared
     take_room: Prepared
     hold_seat: Prepared
+    counts: Prepared
+    turns: Prepared
+    set_turns: Prepared
 
     @classmethod
     def prepare(cls, dialect: sa.Dialect) -> "Hot":
@@ -56,12 +60,26 @@ class Hot:
             send=Prepared(SEND, dialect),
             take_room=Prepared(take_room(insert_into), dialect),
             hold_seat=Prepared(hold_seat(insert_into), dialect),
+            counts=Prepared(counts_of(dialect), dialect),
+            turns=Prepared(TURNS, dialect),
+            set_turns=Prepared(set_turns(insert_into), dialect),
         )
 
 
 def insert_for(dialect: sa.Dialect) -> Callable[..., Any]:
     """INSERT with ON CONFLICT, which both dialects spell alike but SQLAlchemy builds apart."""
     return sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+
+
+def counts_of(dialect: sa.Dialect) -> Any:
+    """All counts of the members whose numbers are given as one JSON list: however many, it is the same statement."""
+    members = sa.bindparam("members", type_=sa.Text)
+    if dialect.name == "sqlite":
+        numbers = sa.select(sa.func.json_each(members).table_valued("value").c.value)
+    else:
+        texts = sa.func.json_array_elements_text(sa.cast(members, sa.JSON)).table_valued("value").c.value
+        numbers = sa.select(sa.cast(texts, sa.Integer))
+    return sa.select(member_counts).where(member_counts.c.member_id.in_(numbers))
 
 
 def take_room(insert_into: Callable[..., Any]) -> Any:
@@ -109,3 +127,8 @@ def hold_seat(insert_into: Callable[..., Any]) -> Any:
         set_={name: insert.excluded[name] for name in (*given, "pressed_at", "lapsed")},
         where=sa.func.coalesce(seats.c.member_id, -1) == sa.bindparam("expected", type_=sa.Integer),
     )
+
+
+def set_turns(insert_into: Callable[..., Any]) -> Any:
+    insert = insert_into(tier_turns).values(key=sa.bindparam("key"), state=sa.bindparam("state"))
+    return insert.on_conflict_do_update(index_elements=["key"], set_={"state": insert.excluded.state})

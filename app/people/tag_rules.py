@@ -213,7 +213,7 @@ def _settle(
             }
             for id_ in sorted(fits)
         ]  # fmt: skip
-        fresh = list(insert_rows(connection, _TAGS, rows, unless_given).scalars())
+        fresh = [row[0] for row in insert_rows(connection, _TAGS, rows, unless_given)]
     if not rule.keeps:
         gone = sorted(set(ids) - set(fits))
         connection.execute(sa.delete(_TAGS).where(_TAGS.c.rule_id == rule.id, _TAGS.c.visitor_id.in_(gone)))

@@ -72,7 +72,7 @@ def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int, 
     """By hand; given already, it stays as it is, and nobody is told."""
     at, connection = datetime.now(UTC), session.connection()
     row = {"visitor_id": visitor_id, "tag_id": tag_id, "live_code_id": live_code_id, "at": at}
-    if insert_rows(connection, _VISITOR_TAGS, [row | {"choice_id": None}], unless_given).all():
+    if insert_rows(connection, _VISITOR_TAGS, [row | {"choice_id": None}], unless_given):
         told(connection, [(visitor_id, tag_id, live_code_id, at)])
 
 

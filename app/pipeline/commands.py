@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import click
 import sqlalchemy as sa
@@ -14,8 +15,9 @@ from app.pipeline.fold import retry_dead
 from app.pipeline.models import dead_events
 
 
-def group(make_drainer: Callable[[], Drainer]) -> AppGroup:
-    """The command group; `make_drainer` is called inside an application context."""
+def group(make_drainer: Callable[[], Drainer], apart: Callable[[], AbstractContextManager[None]]) -> AppGroup:
+    """The command group; `make_drainer` is called inside an application context. `apart`: makes the web
+    workers of this machine leave the draining to this process."""
     commands = AppGroup("pipeline", help="Scan events on their way into SQL.")
 
     @commands.command("run")
@@ -26,7 +28,8 @@ def group(make_drainer: Callable[[], Drainer]) -> AppGroup:
         if once:
             click.echo(f"{drainer.run_until_empty()} entries folded")
             return
-        drainer.run(told_to_stop())
+        with apart():
+            drainer.run(told_to_stop())
 
     @commands.command("status")
     def status() -> None:

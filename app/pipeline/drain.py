@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -38,6 +39,13 @@ FIRST_BYTES = 8192  # of a spool file, where only its first line is wanted
 LONGEST_FAREWELL_SECONDS = 5.0
 
 Chore = Callable[[Connection], object]
+
+
+class Stop(Protocol):
+    """What of `threading.Event` tells a drainer to end."""
+
+    def is_set(self) -> bool: ...
+    def wait(self, seconds: float, /) -> bool: ...
 
 
 class Drainer:
@@ -83,7 +91,7 @@ class Drainer:
             taken += batch
         return taken
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Until `stop`. An outage is logged once and waited out, longer each time; nothing is lost meanwhile."""
         threads = [threading.Thread(target=one, args=(stop,), name="beside", daemon=True) for one in self._beside]
         for thread in threads:
@@ -92,11 +100,12 @@ class Drainer:
         for thread in threads:
             thread.join(LONGEST_FAREWELL_SECONDS)
 
-    def _run(self, stop: threading.Event) -> None:
+    def _run(self, stop: Stop) -> None:
         pause = 0.0
         while not stop.wait(pause or IDLE_SECONDS):
             try:
-                self.run_until_empty()
+                while self.run_once() and not stop.is_set():
+                    pass
                 self._do_chores()
             except Exception as error:
                 # Whatever went wrong, the entries are where they were, and the loop must outlive it.

@@ -56,7 +56,7 @@ def fold(connection: Connection, batch: Sequence[ScanEvent], audience: Audience)
     rows = sorted((_row(event) for event in screened), key=lambda row: str(row["uid"]))
     if not rows:
         return 0
-    fresh = set(insert_rows(connection, events, rows, _unless_known).scalars())
+    fresh = {row[0] for row in insert_rows(connection, events, rows, _unless_known)}
     news = [event for event in screened if event.id in fresh]
     if news:
         for listener in audience.listeners:

@@ -6,6 +6,7 @@ in which tiers, is decided in `routing`; keeping the counts is the ledger's work
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from math import lcm
 
 from app.rules.model import Candidate, Count, Member, MemberState, Mode, Reason, Snapshot, Tier, Turns
 
@@ -87,8 +88,10 @@ def choose(mode: Mode, having_room: Sequence[Candidate], turns: Turns, roll: flo
     if mode is Mode.SEQUENTIAL:
         return having_room[0]
     if mode is Mode.RANDOM:
-        return _by_weight(having_room, roll)
-    return min(having_room, key=lambda c: _Pass(_served(c, turns), c.weight))
+        return draw(having_room, roll)[0]
+    # A pass is served/weight: compared exactly, as whole numbers over the weights' common multiple.
+    common = lcm(*{c.weight for c in having_room})
+    return min(having_room, key=lambda c: _served(c, turns) * (common // c.weight))
 
 
 def take_turn(chosen: Candidate, turns: Turns) -> Turns:
@@ -107,22 +110,11 @@ def _served(candidate: Candidate, turns: Turns) -> int:
     return max(turns.served.get(candidate.member_id, 0), lifted)
 
 
-class _Pass:
-    """served/weight, compared exactly: no floats, no common multiple to overflow."""
-
-    __slots__ = ("served", "weight")
-
-    def __init__(self, served: int, weight: int) -> None:
-        self.served, self.weight = served, weight
-
-    def __lt__(self, other: "_Pass") -> bool:
-        return self.served * other.weight < other.served * self.weight
-
-
-def _by_weight(having_room: Sequence[Candidate], roll: float) -> Candidate:
-    mark = roll * sum(c.weight for c in having_room)
-    for c in having_room:
+def draw(candidates: Sequence[Candidate], roll: float) -> tuple[Candidate, float]:
+    """One by weight, and a roll for the next draw: where in the chosen one's part this roll fell, as even as before."""
+    mark = roll * sum(c.weight for c in candidates)
+    for c in candidates:
+        if mark < c.weight:
+            return c, max(0.0, mark / c.weight)
         mark -= c.weight
-        if mark < 0:
-            return c
-    return having_room[-1]
+    return candidates[-1], 0.0

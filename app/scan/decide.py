@@ -490,7 +490,7 @@ class _Step:
             visitor=self.scanner.visitor,
             at=self.now,
             today=self.today,
-            event=self.event.with_answer(choice_id=choice_id, tag=choice.tag if choice is not None else None),
+            event=self.event if choice is None else self.event.with_answer(choice_id=choice.id, tag=choice.tag),
             roll=self.decider._roll(),
             lapses_before=capacity.lapses_before(self.snapshot, self.now),
             choice_id=choice_id,

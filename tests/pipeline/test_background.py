@@ -61,7 +61,7 @@ def test_one_worker_drains_and_another_takes_over_when_it_is_killed(
     workers = [start(database_url, tmp_path) for _ in range(2)]
     try:
         words = [Words(worker) for worker in workers]
-        wait_for(lambda: all(b"started" in said for said in words), 20)
+        wait_for(lambda: all(b"started" in said for said in words), 60)
         wait_for(lambda: any(b"draining" in said for said in words), 5)
         time.sleep(1.5)
         draining = [b"draining" in said for said in words]
@@ -94,3 +94,22 @@ def test_a_worker_has_one_thread_and_it_ends_when_told(engine: Engine, tmp_path:
     send(engine, event())
     wait_for(lambda: count(engine, events) == 2, 5)
     background.stop()
+
+
+def test_workers_stand_back_while_a_process_of_its_own_drains(engine: Engine, tmp_path: Path) -> None:
+    live_codes(engine, 1)
+    worker, apart = (
+        Background(Drainer(engine, tmp_path / "spool", audience()), tmp_path / "drain.lock") for _ in range(2)
+    )
+    worker.ensure_running()
+    try:
+        send(engine, event())
+        wait_for(lambda: count(engine, events) == 1, 5)
+        with apart.apart():
+            time.sleep(1.0)  # whatever the worker was at, it has seen it by now
+            send(engine, event())
+            time.sleep(1.5)
+            assert count(engine, events) == 1
+        wait_for(lambda: count(engine, events) == 2, 5)
+    finally:
+        worker.stop()
