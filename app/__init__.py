@@ -15,6 +15,7 @@ import app.db.once
 import app.ledger.tables
 import app.people.models
 import app.pipeline.models
+import app.returns.models
 import app.stats.models
 import app.webhooks.models  # noqa: F401
 from app import cli, installation, wiring
@@ -40,6 +41,9 @@ from app.people import api as people_api
 from app.people import me_pages
 from app.people import pages as people_pages
 from app.people.desk import DESK as PEOPLE_DESK
+from app.returns import api as returns_api
+from app.returns import pages as returns_pages
+from app.returns import wording as returns_wording
 from app.settings import ROOT, Settings, load_from_process, version
 from app.stats import api as stats_api
 from app.stats import pages as stats_pages
@@ -141,7 +145,7 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     guard.init_app(app)
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
-    actions = {**codes_wording.ACTIONS, **alerts_wording.ACTIONS, **webhooks_wording.ACTIONS}
+    actions = {**codes_wording.ACTIONS, **alerts_wording.ACTIONS, **webhooks_wording.ACTIONS, **returns_wording.ACTIONS}
     words = actions, {**codes_wording.FIELDS, **alerts_wording.FIELDS}
     admin_pages.init_app(app, *words)
     app.register_blueprint(admin_pages.blueprint)
@@ -162,6 +166,8 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     api.register_blueprint(people_api.blueprint)
     app.register_blueprint(people_pages.blueprint)
     app.register_blueprint(me_pages.blueprint)
+    api.register_blueprint(returns_api.blueprint)
+    app.register_blueprint(returns_pages.blueprint)
     app.extensions[WEBHOOKS_DESK] = house.webhooks_desk()
     api.register_blueprint(webhooks_api.blueprint)
     app.register_blueprint(webhooks_pages.blueprint)

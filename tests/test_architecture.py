@@ -11,7 +11,7 @@ import pytest
 
 from app.settings import ROOT
 
-FEATURES = {"scan", "codes", "people", "pipeline", "stats", "alerts", "accounts", "wechat", "webhooks"}
+FEATURES = {"scan", "codes", "people", "pipeline", "stats", "alerts", "accounts", "wechat", "webhooks", "returns"}
 MACHINERY = {"ledger", "db", "outside", "web"}
 PURE = {"rules", "settings"}
 WIRING = {"", "cli", "demo", "installation", "seed", "wiring"}
@@ -22,7 +22,7 @@ DELIVERY = {"pages", "api", "views", "guard", "shell"}
 # Features that may look at another's rooms: (feature, what of it) → by whom. "*" is any feature.
 LENT = {
     ("codes", "snapshot"): {"stats", "people", "alerts", "wechat", "scan"},
-    ("codes", "store"): {"stats", "people", "alerts", "wechat", "scan"},
+    ("codes", "store"): {"stats", "people", "alerts", "wechat", "scan", "returns"},
 }
 GUARD = ("accounts", "guard")  # asked by every pages and api file
 

@@ -20,6 +20,9 @@ class Visitor(Base):
     __tablename__ = "visitors"
     __table_args__ = (
         sa.Index("ix_visitors_last_seen", "last_seen_at", "id"),
+        # Who came first when: cohorts count stretches of these and look at no row.
+        sa.Index("ix_visitors_first", "first_live_code_id", "first_seen_at", "first_placement"),
+        sa.Index("ix_visitors_first_seen", "first_seen_at", "first_live_code_id"),
         sa.CheckConstraint("scans >= 0 AND pressed >= 0", name="counts"),
     )
 
