@@ -23,6 +23,11 @@ class Breaker:
         """Whether the database is taken to be down."""
         return self._until != 0.0
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether it is left alone now, while somebody may be finding out; takes nobody's place."""
+        return self._until != 0.0 and monotonic() < self._until
+
     def refuses(self) -> bool:
         """Whether to give up at once. While the database is down False for one caller a pause: who must report how
         asking it went, by `trip` or `mend`."""

@@ -125,11 +125,9 @@ class HeldConnections:
     def _take(self) -> tuple[int, Connection]:
         running = {thread.ident for thread in threading.enumerate()}
         self._give_back([ident for ident in list(self._held) if ident not in running])
-        connection = self._engine.connect()
+        held = self._held[get_ident()] = (os.getpid(), self._engine.connect())
         if self._is_sqlite:
-            milliseconds = int(self._turn.wait_seconds * 1000)
-            connection.connection.cursor().execute(f"PRAGMA busy_timeout={milliseconds}").close()
-        held = self._held[get_ident()] = (os.getpid(), connection)
+            self._be_patient(self._turn.wait_seconds)
         return held
 
     def _give_back(self, idents: Sequence[int]) -> None:
@@ -145,8 +143,20 @@ class HeldConnections:
             with self._transaction("BEGIN") as connection:
                 yield connection
             return
-        with self._turn, self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
+        with self._turn:
+            if self._turn.is_probe:
+                self._be_patient(PROBE_SECONDS)
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                if self._turn.is_probe:
+                    self._be_patient(self._turn.wait_seconds)
+                yield connection
+
+    def is_refused(self) -> bool:
+        """Whether nobody need queue to write: SQLite was locked a moment ago."""
+        return self._turn.is_resting
+
+    def _be_patient(self, seconds: float) -> None:
+        self.connection().connection.cursor().execute(f"PRAGMA busy_timeout={int(seconds * 1000)}").close()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
@@ -184,6 +194,7 @@ class WriteTurn:
     def __init__(self, lock_file: Path | None, wait_seconds: float = WAIT_SECONDS) -> None:
         self._file = lock_file
         self.wait_seconds = wait_seconds
+        self.is_probe = False  # of whoever's turn it is: they look whether SQLite's lock is free again, briefly
         self._breaker = Breaker()
         self._threads = threading.Lock()
         self._pid = -1
@@ -201,6 +212,7 @@ class WriteTurn:
                 raise sqlite3.OperationalError("database is locked, as it was a moment ago")
             if self._file is not None:
                 self._lock(PROBE_SECONDS if is_probe else None)
+            self.is_probe = is_probe
         except BaseException:
             self._threads.release()
             raise
@@ -213,6 +225,10 @@ class WriteTurn:
         if self._file is not None and self._pid == os.getpid():
             fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._threads.release()
+
+    @property
+    def is_resting(self) -> bool:
+        return self._breaker.is_resting
 
     def _lock(self, seconds: float | None) -> None:
         """The turn among processes. Who holds it waits for SQLite no longer than we would, so there is no limit (None)

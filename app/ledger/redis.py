@@ -42,7 +42,7 @@ TRIES = 4
 PLANS = 4096
 RECONCILE_SECONDS = 1.0
 LEASE_PERCENT = 2
-MOST_REMEMBERED = 50_000
+MOST_KNOWN = 50_000  # counts of members
 MOVES, COSTS_CHANGE = 1, 2
 
 _ASKED = Struct(">IIBIIIIBIHIIHIId")
@@ -308,8 +308,9 @@ class RedisLedger:
                 again += wanted
                 continue
             for key, value in zip(wanted, answer[1], strict=True):
+                counted, day, taken, pressed = _COUNTED.unpack(value) if value else (0, 0, 0, 0)
+                self._know(key.member_id, key.counted_from, counted)
                 if value:
-                    counted, day, taken, pressed = _COUNTED.unpack(value)
                     counts[key.member_id] = Count(counted, pressed, packing.day_of(day), taken)
         return counts if not again else {**counts, **self.counts(again)}
 
@@ -400,9 +401,7 @@ class RedisLedger:
         if number and claim.plan.tiers[0].rank is Rank.PIN:
             told["reason"] = "pin_skipped"
         self._recent.note(bucket, epoch, claim.event, told)
-        if len(self._counted) > MOST_REMEMBERED:
-            self._counted.clear()
-        self._counted[seat.member_id] = (claim.plan.keep[seat.member_id].counted_from, answer[5])
+        self._know(seat.member_id, claim.plan.keep[seat.member_id].counted_from, answer[5])
         if self._leased:
             self._leased.clear()
         if is_reserve:
@@ -439,6 +438,11 @@ class RedisLedger:
         if version is not None:
             self.publish(live_code_id, version)
         return number
+
+    def _know(self, member_id: int, counted_from: int, counted: int) -> None:
+        if len(self._counted) > MOST_KNOWN:
+            self._counted.clear()
+        self._counted[member_id] = (counted_from, counted)
 
     # -- where things are --------------------------------------------------------------------------------------------
 

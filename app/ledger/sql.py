@@ -56,7 +56,8 @@ class SqlLedger:
     def __init__(self, engine: Engine, spool: Spool, secret: bytes, turn: WriteTurn | None = None) -> None:
         self._held = HeldConnections(engine, turn)
         is_sqlite = engine.dialect.name == "sqlite"
-        self._write: Any = Together(self._writing, LedgerDown).run if is_sqlite else self._alone
+        self._together = Together(self._writing, LedgerDown)
+        self._write: Any = self._in_company if is_sqlite else self._alone
         self._spool = spool
         self._secret = blake2b(secret, digest_size=32, person=b"huozi.tombstone").digest()
         self._insert = statements.insert_for(engine.dialect)
@@ -373,6 +374,11 @@ class SqlLedger:
             except LostRace as race:
                 lost = race.__cause__ or race
         raise LedgerDown(f"lost {TRIES} races: {lost!r:.200}")
+
+    def _in_company(self, work: Callable[[Connection], T]) -> T:
+        if self._held.is_refused():  # do not wait for whoever looks whether that is over
+            raise LedgerDown("SQLite was locked a moment ago")
+        return self._together.run(work)
 
     def _alone(self, work: Callable[[Connection], T]) -> T:
         with self._writing() as connection:

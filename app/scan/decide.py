@@ -300,11 +300,13 @@ class Decider:
         asked: str | None = self._asked.event_id
         now = self._clock()
         refused = routing.refusal(snapshot, now)
-        if refused is not None:
-            return Answer(Decision(refused.outcome, opens_at=refused.opens_at), snapshot, provisional=True)
         kept = dict(scanner.kept).get(routing.scope_of(snapshot))
         member = snapshot.member(kept.member_id) if kept is not None else None
-        if kept and member and member.generation == kept.generation and routing.is_usable(member, now):
+        if refused is not None:
+            decision = Decision(refused.outcome, opens_at=refused.opens_at)
+        elif scanner.is_preview:
+            decision = Decision(Outcome.PREVIEW)
+        elif kept and member and member.generation == kept.generation and routing.is_usable(member, now):
             decision = Decision(Outcome.RETURNING, member, snapshot.choice(member.choice_id))
         elif (spare := routing.fallback_member(snapshot, None, now)) is not None:
             decision = Decision(Outcome.FALLBACK, spare)
