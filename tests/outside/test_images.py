@@ -307,8 +307,8 @@ def test_an_inverted_code_is_told_and_cut_dark_on_light() -> None:
         assert cut.convert("L").getpixel((75, 75)) < 60
 
 
-def test_a_cover_is_encoded_anew_at_1200_pixels_at_most() -> None:
+def test_a_cover_is_encoded_anew_at_960_pixels_at_most() -> None:
     with Image.open(BytesIO(cover_picture(opened(pictures.jpeg(pictures.screen()))))) as cover:
-        assert (cover.format, cover.size) == ("JPEG", (554, 1200))
+        assert (cover.format, cover.size) == ("JPEG", (443, 960))
     with Image.open(BytesIO(cover_picture(opened(pictures.encoded(SMALL))))) as cover:
         assert cover.size == SMALL.size
