@@ -67,8 +67,8 @@ pages: $(DEV_ENV) assets ## server time of every page with 5,000 live codes and 
 screenshots: $(DEV_ENV) assets servers ## take the pictures of docs/screenshots anew
 	@$(VENV)/python scripts/screenshots
 
-prove: $(DEV_ENV) servers ## at full size: servers killed and stopped under load, and a month of alerts
-	@HUOZI_PROVE=1 $(VENV)/python -m pytest tests/faults tests/alerts/test_month.py
+prove: $(DEV_ENV) servers ## at full size: servers killed under load, a month of alerts, 10,000 people choosing at once
+	@HUOZI_PROVE=1 $(VENV)/python -m pytest tests/faults tests/alerts/test_month.py tests/people/test_choosing_at_once.py
 
 clean: ## remove what was made, but no data
 	rm -rf .venv .venv-ocr .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage static/vendor

@@ -27,7 +27,7 @@ from app.codes.versions import Bound
 from app.db import db, writing
 from app.demo import demo, owner_of
 from app.ledger.tables import member_counts
-from app.people.models import Visitor, VisitorLiveCode
+from app.people.models import Order, Tag, Visitor, VisitorLiveCode, VisitorTag, Worth
 from app.rules.slugs import make_slug
 from app.stats.models import DAY_ROLLUPS, NO_ID, ROLLUPS, rollup_total, rollup_total_day
 
@@ -44,6 +44,9 @@ REGIONS = {"CN/CN-GD/440100": 30, "CN/CN-GD/440300": 21, "CN/CN-SC/510100": 15, 
            "CN/CN-HB/420100": 6, "CN/CN-BJ": 6, "CN/CN-GD": 4, "US": 1, "": 3}  # fmt: skip
 DEVICES = {"android": 55, "ios": 38, "harmony": 6, "desktop": 1}
 OUTCOMES = {"assigned": 58, "returning": 33, "fallback": 3, "full": 2, "elsewhere": 2, "held": 1, "preview": 1}
+
+TAGS = {"母婴": "behaviour", "护肤": "behaviour", "健身": "behaviour", "犹豫": "predicted", "团长": "business"}
+TAGGED_SHARE, BUYERS_SHARE = 0.6, 0.15
 
 T = TypeVar("T")
 
@@ -267,14 +270,41 @@ def counts_of(scans: int, dimension: str = "", key: Any = None) -> dict[str, int
 
 
 def _make_visitors(session: Session, behind: Sequence[Behind], number: int, now: datetime) -> None:
-    """Each has scanned one live code, half of them the first."""
+    """Each has scanned one live code, half of them the first; some carry a tag, some have bought."""
     dice = Random(number)
+    with writing(session):
+        names = [{"name": name, "category": category} for name, category in TAGS.items()]
+        tags = _inserted(session, Tag, names) if session.scalar(sa.select(Tag.id).limit(1)) is None else []
     for part in _heaps(range(number)):
         rows, places = zip(*(_visitor(dice, behind, now) for _ in part), strict=True)
         with writing(session):
             ids = _inserted(session, Visitor, rows)
             under = [{**place, "visitor_id": id} for id, place in zip(ids, places, strict=True)]
             session.execute(sa.insert(VisitorLiveCode), under)
+            if given := [_given(dice, place, tags) for place in under if tags and dice.random() < TAGGED_SHARE]:
+                session.execute(sa.insert(VisitorTag), given)
+            if bought := [_bought(dice, place) for place in under if dice.random() < BUYERS_SHARE]:
+                session.execute(sa.insert(Order), [order for order, _ in bought])
+                session.execute(sa.insert(Worth), [worth for _, worth in bought])
+
+
+def _given(dice: Random, place: Mapping[str, Any], tags: Sequence[int]) -> dict[str, Any]:
+    tag = dice.choices(tags, range(len(tags), 0, -1))[0]
+    return {name: place[name] for name in ("visitor_id", "live_code_id")} | {"tag_id": tag, "at": place["last_at"]}
+
+
+def _bought(dice: Random, place: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One order of the installation's, and what it is worth."""
+    amount, at, visitor_id = dice.randrange(900, 200_000), place["last_at"], place["visitor_id"]
+    order = {
+        "owner_id": 0, "number": f"seed-{visitor_id}", "visitor_id": visitor_id, "amount_cents": amount,
+        "currency": "CNY", "product": "面膜", "at": at,
+    }  # fmt: skip
+    worth = {
+        "owner_id": 0, "visitor_id": visitor_id, "orders": dice.choice((1, 1, 2, 5)), "amount_cents": amount,
+        "first_at": at, "last_at": at,
+    }  # fmt: skip
+    return order, worth
 
 
 def _visitor(dice: Random, behind: Sequence[Behind], now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -40,7 +40,9 @@ from app.outside.notify import Notifier
 from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
 from app.people.erase import Eraser
+from app.people.identities import phone_digest
 from app.people.tag_rules import TagRules
+from app.people.tasks import Folder, Runner
 from app.pipeline import history
 from app.pipeline.background import Background
 from app.pipeline.drain import Drainer
@@ -85,6 +87,7 @@ class House:
     background: Background
     eraser: Eraser
     sender: Sender
+    exports: Runner
 
     def serving(self, app: WSGI) -> WSGI:
         """`app` in a process that serves: events are folded in the background of whichever worker gets the lock."""
@@ -170,6 +173,8 @@ class House:
             zone=self.settings.zone,
             scratch=self.settings.data_dir / "scratch",
             tell_tagged=webhooks.tell_tagged,
+            exports=self.exports.folder,
+            digest=phone_digest(self.settings.secret_key.encode()),
         )
 
     def visitors(self) -> Visitors:
@@ -227,14 +232,23 @@ def build(settings: Settings) -> House:
         streams, ticks = StreamSource(Streams(servers), truth, in_redis.catch_up), [in_redis.reconcile]
     else:
         ledger = SqlLedger(quick, Spool(spool), secret, turn)
-    eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget, webhooks.forget))
+    exports = Runner(
+        engine,
+        Folder(settings.data_dir / "exports"),
+        settings.zone,
+        utc_now,
+        phone_digest(secret),
+        webhooks.tell_tagged,
+    )
+    eraser = Eraser(secret, ledger.erase, (history.forget, rollup.forget, webhooks.forget), (exports.folder.forget,))
     tag_rules = TagRules(engine, settings.zone, utc_now, turn, webhooks.tell_tagged)
     audience = Audience(
         eraser.screen, (absorb, tag_rules.listen, partial(rollup.add, zone=settings.zone), webhooks.tell)
     )
     chores = (rollup.forget_old_days, forget_old)
     sender = _sender(settings, engine, Survey(snapshots, ledger).standing, turn)
-    drainer = Drainer(engine, spool, audience, chores, turn, streams, ticks, (sender.run, tag_rules.run))
+    beside = (sender.run, tag_rules.run, exports.run)
+    drainer = Drainer(engine, spool, audience, chores, turn, streams, ticks, beside)
     return House(
         settings=settings,
         engine=engine,
@@ -248,6 +262,7 @@ def build(settings: Settings) -> House:
         background=Background(drainer, settings.data_dir / "pipeline.lock"),
         eraser=eraser,
         sender=sender,
+        exports=exports,
     )
 
 

@@ -5,11 +5,12 @@ those they may change; an admin's sees and erases everywhere.
 """
 
 import tempfile
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Response, current_app, jsonify, send_file, stream_with_context
+from flask import Response, current_app, jsonify, request, send_file, stream_with_context
 from flask_babel import gettext
 from flask_smorest import Blueprint
 
@@ -17,10 +18,12 @@ from app.accounts import guard
 from app.accounts.guard import current_user
 from app.db import db, writing
 from app.outside.sheets import write_xlsx
-from app.people import export, forms, store, tag_store
+from app.people import export, filters, forms, settings_store, store, tag_store
 from app.people.desk import DESK, Desk
+from app.people.histories import HOUSE
 from app.people.models import Visitor
 from app.people.schemas import EventAnswer, TagAnswer, TagPage, VisitorAnswer, VisitorPage, VisitorWithEvents
+from app.people.wanted import Wanted
 from app.web.errors import Problem, known_problem
 from app.web.fields import BodyParser, PageQuery, page_of
 from app.web.i18n import language
@@ -31,6 +34,7 @@ EVENTS_SHOWN = 100
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+FILE = {"description": "The file.", "content": {kind: BINARY for kind in ("text/csv", XLSX)}}
 
 
 class PeopleBlueprint(Blueprint):
@@ -50,7 +54,23 @@ def asker_id() -> int | None:
     return None if current_user.sees_all else current_user.id
 
 
-def _reply(body: Any, status: int = 200) -> Response:
+def owner_id() -> int:
+    """Whose identities, orders and settings somebody's are: the installation's for those who see all."""
+    return HOUSE if current_user.sees_all else current_user.id
+
+
+def context() -> filters.Context:
+    """What filters are read with, as of this request."""
+    limits = settings_store.thresholds(db.session, current_user.id)
+    return filters.Context(datetime.now(UTC), desk().zone, language(), desk().digest, limits)
+
+
+def wanted(query: Mapping[str, Any]) -> Wanted:
+    """The visitors a loaded `Filter` asks for."""
+    return filters.read({**request.args, "region": query.get("region")}, context()).wanted
+
+
+def reply(body: Any, status: int = 200) -> Response:
     response = jsonify(body)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
@@ -78,7 +98,7 @@ def _tell(visitor_id: int, status: int = 200) -> Response:
     if not people:
         raise known_problem(404)
     events = EventAnswer(many=True).dump(events_of(visitor))
-    return _reply({**VisitorAnswer().dump(people[0]), "events": events}, status)
+    return reply({**VisitorAnswer().dump(people[0]), "events": events}, status)
 
 
 @blueprint.route("/visitors", methods=["GET"])
@@ -87,8 +107,8 @@ def _tell(visitor_id: int, status: int = 200) -> Response:
 def list_visitors(query: dict[str, Any]) -> Response:
     """List visitors, the most recent first."""
     page = page_of(query)
-    people, total = store.list_visitors(db.session, asker_id(), forms.wanted(query), page.limit, page.offset)
-    return _reply(envelope(VisitorAnswer(many=True).dump(people), page, total))
+    people, total = store.list_visitors(db.session, asker_id(), wanted(query), page.limit, page.offset)
+    return reply(envelope(VisitorAnswer(many=True).dump(people), page, total))
 
 
 @blueprint.route("/visitors/<int:visitor_id>", methods=["GET"])
@@ -151,20 +171,18 @@ def take_tag(values: dict[str, Any], visitor_id: int) -> Response:
 
 @blueprint.route("/visitors/export", methods=["GET"])
 @blueprint.arguments(forms.ExportQuery, location="query")
-@blueprint.doc(
-    responses={"200": {"description": "The file.", "content": {kind: BINARY for kind in ("text/csv", XLSX)}}}
-)
+@blueprint.doc(responses={"200": FILE})
 def export_visitors(query: dict[str, Any]) -> Response:
     """All of them as a file: CSV at once and in pieces, XLSX when it is made."""
-    return exported(forms.wanted(query), query["format"])
+    return exported(wanted(query), query["format"])
 
 
-def exported(wanted: store.Wanted, kind: str) -> Response:
+def exported(whom: Wanted, kind: str) -> Response:
     """These visitors as a file, in the reader's language."""
     zone = desk().zone
     name = f"visitors-{datetime.now(zone).date()}.{kind}"
     header = [str(forms.COLUMN_WORDS[column]) for column in export.COLUMNS]
-    rows = export.rows(db.session, asker_id(), wanted, language())
+    rows = export.rows(db.session, asker_id(), whom, language())
     if kind == "csv":
         response = Response(stream_with_context(export.csv_bytes(header, rows, zone)), content_type=CSV)
         response.headers.set("Content-Disposition", "attachment", filename=name)
@@ -186,7 +204,7 @@ def list_tags(query: dict[str, Any]) -> Response:
     """List tags, the most used first. The words are shared by all; the people behind them are not."""
     page = page_of(query)
     tags, total = tag_store.list_tags(db.session, asker_id(), page.limit, page.offset)
-    return _reply(envelope(TagAnswer(many=True).dump(tags), page, total))
+    return reply(envelope(TagAnswer(many=True).dump(tags), page, total))
 
 
 @blueprint.route("/tags", methods=["POST"])
@@ -198,4 +216,4 @@ def make_tag(values: dict[str, Any]) -> Response:
     with writing(db.session) as session:
         known = tag_store.find_tag(session, values["name"], values["category"])
         tag_id = known.id if known is not None else tag_store.make_tag(session, values["name"], values["category"])
-    return _reply({"id": tag_id, **values}, 200 if known is not None else 201)
+    return reply({"id": tag_id, **values}, 200 if known is not None else 201)

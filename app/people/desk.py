@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from app.people.erase import Eraser
 from app.people.tag_store import TellTagged
+from app.people.tasks import Folder
 
 # Under this name the wiring keeps the desk in `app.extensions`.
 DESK = "huozi.people"
@@ -21,7 +22,8 @@ Timeline = Callable[[Connection, str, Collection[int] | None, int], Sequence[Any
 class Desk:
     """timeline: the newest events of a visitor, by their key, under some live codes (None: all). visitor_of: the key of
     whoever sent a request, None for nobody we know; `cookie` is what carries it. scratch: a folder for files that are
-    being made. tell_tagged: who hears of tags given by hand."""
+    being made; exports: where finished ones lie. tell_tagged: who hears of tags given by hand. digest: the keyed
+    digest of a phone number."""
 
     eraser: Eraser
     timeline: Timeline
@@ -30,3 +32,5 @@ class Desk:
     zone: tzinfo
     scratch: Path
     tell_tagged: TellTagged
+    exports: Folder
+    digest: Callable[[str], str]

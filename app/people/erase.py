@@ -16,7 +16,17 @@ from sqlalchemy.orm import Session
 from app.db import writing
 from app.db.audit import Actor, record
 from app.db.upsert import insert
-from app.people.models import ErasedVisitor, Visitor, VisitorLiveCode, VisitorTag
+from app.people.models import (
+    Alias,
+    ErasedVisitor,
+    Identity,
+    Order,
+    TagRuleDue,
+    Visitor,
+    VisitorLiveCode,
+    VisitorTag,
+    Worth,
+)
 from app.rules.tally import ScanEvent
 
 EVERYWHERE = 0
@@ -27,17 +37,20 @@ ERASING = 0x68756F7A69
 
 _ERASED: sa.Table = ErasedVisitor.__table__  # type: ignore[assignment]
 
+ForgetPerson = Callable[[Connection, int | None], None]  # visitor's number
 ForgetSeats = Callable[[str, Collection[int] | None], object]  # visitor key, live codes (None: everywhere)
 Forget = Callable[[Connection, str, Collection[int]], None]  # visitor key, live codes
 
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """`seats` is the ledger's; `others` run inside the erasing transaction and get every live code concerned."""
+    """`seats` is the ledger's; `others` run inside the erasing transaction and get every live code concerned; `people`
+    run there, too, and get the visitor."""
 
     secret: bytes
     seats: ForgetSeats
     others: Sequence[Forget] = ()
+    people: Sequence[ForgetPerson] = ()
 
     def erase(self, session: Session, actor: Actor, key: str, live_code_ids: Collection[int] | None = None) -> None:
         """Forgets the visitor of this key under these live codes, or everywhere (None); with the last of them the
@@ -45,18 +58,23 @@ class Eraser:
 
         The ledger comes first: when it does not answer, nothing has changed and one may try again. Commits.
         """
-        self.seats(key, live_code_ids)
+        for each in keys_of(session, key):
+            self.seats(each, live_code_ids)
         with writing(session):
             connection = session.connection()
             _lock(connection, shared=False)
-            visitor_id = session.scalar(sa.select(Visitor.id).where(Visitor.key == key))
+            keys = keys_of(session, key)
+            visitor_id = session.scalar(sa.select(Visitor.id).where(Visitor.key.in_(keys)))
             under = sa.select(VisitorLiveCode.live_code_id).where(VisitorLiveCode.visitor_id == visitor_id)
             known = set(session.scalars(under))
             gone = known if live_code_ids is None else known & set(live_code_ids)
-            self._leave_tombstones(connection, key, [EVERYWHERE] if live_code_ids is None else sorted(gone))
-            for forget in self.others:
-                forget(connection, key, gone)
-            _delete(session, visitor_id, gone, everywhere=gone == known)
+            for each in keys:
+                self._leave_tombstones(connection, each, [EVERYWHERE] if live_code_ids is None else sorted(gone))
+                for forget in self.others:
+                    forget(connection, each, gone)
+            for forget_person in self.people:
+                forget_person(connection, visitor_id)
+            _delete(session, visitor_id, gone, None if gone == known else actor.user_id or 0)
             facts = {"everywhere": live_code_ids is None, "live_code_ids": sorted(gone)}
             record(session, actor, "visitor.erased", "visitor", visitor_id, after=facts)
 
@@ -93,10 +111,29 @@ class Eraser:
         return blake2b(visitor.encode(), key=self.secret[:64], digest_size=16, person=b"huozi.erased").hexdigest()
 
 
-def _delete(session: Session, visitor_id: int | None, live_code_ids: Collection[int], *, everywhere: bool) -> None:
+def keys_of(session: Session, key: str) -> list[str]:
+    """Every key of the same person, beginning with the one SQL knows them by; a key nobody knows is alone."""
+    known = session.scalar(sa.select(Alias.visitor_id).where(Alias.key == key))
+    visitor = sa.select(Visitor.id, Visitor.key).where(Visitor.key == key if known is None else Visitor.id == known)
+    row = session.execute(visitor).first()
+    if row is None:
+        return [key]
+    return [row.key, *session.scalars(sa.select(Alias.key).where(Alias.visitor_id == row.id).order_by(Alias.key))]
+
+
+def _delete(session: Session, visitor_id: int | None, live_code_ids: Collection[int], owner_id: int | None) -> None:
+    """`owner_id`: whose identities and orders are concerned; None: the visitor goes altogether."""
     for table in (VisitorTag, VisitorLiveCode):
         session.execute(sa.delete(table).where(table.visitor_id == visitor_id, table.live_code_id.in_(live_code_ids)))
-    if everywhere:
+    for owned in (Identity, Worth):
+        whose = owned.owner_id == owner_id if owner_id is not None else sa.true()
+        session.execute(sa.delete(owned).where(owned.visitor_id == visitor_id, whose))
+    whose = Order.owner_id == owner_id if owner_id is not None else sa.true()
+    nameless = {"visitor_id": None, "identity_kind": None, "identity_key": None}
+    session.execute(sa.update(Order).where(Order.visitor_id == visitor_id, whose).values(nameless))
+    if owner_id is None:
+        for table_of_all in (TagRuleDue, Alias):
+            session.execute(sa.delete(table_of_all).where(table_of_all.visitor_id == visitor_id))
         session.execute(sa.delete(Visitor).where(Visitor.id == visitor_id))
 
 

@@ -12,7 +12,8 @@ from datetime import datetime, tzinfo
 
 from sqlalchemy.orm import Session
 
-from app.people.store import Person, Wanted, next_visitors
+from app.people.store import Person, next_visitors
+from app.people.wanted import Wanted
 from app.rules import regions
 
 AT_ONCE = 1000

@@ -7,9 +7,9 @@ import marshmallow as ma
 from flask_babel import lazy_gettext as _
 
 from app.people.models import CATEGORIES, TAG_CHARACTERS
-from app.people.store import Wanted
 from app.rules import regions
-from app.web.fields import Form, Id, Moment, PageQuery, Text, Whole, Word, refused
+from app.rules.lifecycle import RFM_CLASSES, STAGES
+from app.web.fields import REQUIRED, Flag, Form, Id, Moment, PageQuery, Text, Whole, Word, refused
 from app.web.parsing import LARGEST_ID
 
 # A tag that somebody gives by hand is what they believe of a visitor.
@@ -57,6 +57,14 @@ class Filter(PageQuery):
     placement = Text(100, load_default="")
     since = Moment(metadata={"description": "Seen at this time or later."})
     until = Moment(metadata={"description": "Seen before this time."})
+    days = Whole(1, 3650, text=True, metadata={"description": "Seen within so many days."})
+    without_tag = Text(TAG_CHARACTERS, load_default="")
+    device = Text(40, load_default="")
+    app = Text(40, load_default="")
+    pressed = Flag(text=True)
+    stage = Word(*STAGES, metadata={"description": "Of the life cycle; its thresholds are set in the panel."})
+    rfm = Word(*RFM_CLASSES, metadata={"description": "Recency, frequency, money of buyers: 1 high, 0 low."})
+    q = Text(100, load_default="", metadata={"description": "A visitor's number, external id, phone; an order's."})
 
 
 class ExportQuery(Filter):
@@ -78,6 +86,24 @@ class TakeTagForm(Form):
     tag = Text(TAG_CHARACTERS, blank=False, required=True)
 
 
-def wanted(query: Mapping[str, Any]) -> Wanted:
-    """The visitors a loaded `Filter` asks for."""
-    return Wanted(**{name: query[name] for name in Wanted.__dataclass_fields__ if name in query})
+def _filter() -> Any:
+    """As on `GET /visitors`, by name."""
+    told = {"description": 'As on `GET /visitors`: {"tag": "母婴", "days": "30"}.', "example": {"days": "30"}}
+    return ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), load_default=dict, metadata=told)
+
+
+class TaskForm(Form):
+    kind = Word("csv", "xlsx", "tag", "untag", required=True)
+    filter = _filter()
+    tag = Text(TAG_CHARACTERS, metadata={"description": "To give or to take off."})
+    category = Word(*CATEGORIES, metadata={"description": "Of a tag that is new; predicted unless given."})
+
+    @ma.validates_schema
+    def _names_a_tag(self, values: dict[str, Any], **_more: Any) -> None:
+        if values.get("kind") in ("tag", "untag") and not values.get("tag"):
+            raise ma.ValidationError({"tag": [REQUIRED]})
+
+
+class SegmentForm(Form):
+    name = Text(100, blank=False, required=True)
+    filter = _filter()

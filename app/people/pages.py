@@ -3,9 +3,7 @@
 Decides what stands in a row and what a filter may be made of; who may see whom is `store`'s.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -15,13 +13,21 @@ from werkzeug.wrappers import Response
 
 from app.accounts.guard import current_user
 from app.db import db, writing
-from app.people import forms, rule_pages, rule_store, store, tag_store, wording  # noqa: F401
-from app.people.api import asker_id, desk, erase, events_of, exported, find
+from app.people import (  # noqa: F401
+    filters,
+    forms,
+    rule_pages,
+    rule_store,
+    segment_pages,
+    store,
+    tag_store,
+    task_pages,
+    tasks_api,
+    wording,
+)
+from app.people.api import asker_id, context, desk, erase, events_of, exported, find
 from app.people.models import CATEGORIES
 from app.people.shell import blueprint as blueprint
-from app.people.store import Wanted
-from app.rules import regions
-from app.web.i18n import language
 from app.web.paging import read_page
 from app.web.partial import render
 from app.web.toast import say
@@ -30,78 +36,25 @@ LIVE_CODES_OFFERED = 300
 TAGS_OFFERED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the filter's form says, as typed, what it comes to, and what of it cannot be."""
-
-    typed: Mapping[str, str]
-    wanted: Wanted
-    errors: Mapping[str, str]
-
-    @property
-    def arguments(self) -> dict[str, str]:
-        return {name: text for name, text in self.typed.items() if text}
-
-
-FIELDS = ("live_code_id", "choice_id", "tag", "region", "placement", "from", "to")
-
-
-def _asked() -> Asked:
-    typed = {name: request.args.get(name, "").strip()[:100] for name in FIELDS}
-    query = {name: text for name, text in typed.items() if text and name not in ("region", "from", "to")}
-    errors: dict[str, str] = {}
-    try:
-        values = forms.Filter().load(query)
-    except ma.ValidationError as error:
-        values = dict(error.valid_data or {})
-        errors |= {name: gettext("This cannot be used.") for name in error.messages_dict}
-    wanted: dict[str, Any] = {name: values[name] for name in Wanted.__dataclass_fields__ if name in values}
-    for name, read in (("region", _region), ("from", _start), ("to", _end)):
-        if not typed[name]:
-            continue
-        value = read(typed[name])
-        if value is None:
-            errors[name] = gettext("This cannot be used.")
-        else:
-            wanted[{"from": "since", "to": "until"}.get(name, name)] = value
-    return Asked(typed, Wanted(**wanted), errors)
-
-
-def _region(text: str) -> str | None:
-    """The place somebody means: a key as our own links write it, else what people call it ("gd" is Guangdong, not
-    Grenada)."""
-    likely = [] if text.isupper() or "/" in text else regions.search(text, language(), limit=1)
-    return likely[0].key if likely else regions.normalise(text)
-
-
-def _start(text: str) -> datetime | None:
-    day = _day(text)
-    return datetime.combine(day, time.min, desk().zone) if day else None
-
-
-def _end(text: str) -> datetime | None:
-    day = _day(text)
-    return datetime.combine(day + timedelta(days=1), time.min, desk().zone) if day else None
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if 2000 <= day.year < 2200 else None
+def asked() -> filters.Asked:
+    """What the filter's form says."""
+    return filters.read(request.args, context())
 
 
 @blueprint.get("/visitors")
 def index() -> Response:
     """Who scanned: by live code, choice, tag, region, placement and period."""
-    asked, page = _asked(), read_page(request.args)
-    people, total = store.list_visitors(db.session, asker_id(), asked.wanted, page.limit, page.offset)
-    live_code_id = asked.wanted.live_code_id
+    wish, page = asked(), read_page(request.args)
+    people, total = store.list_visitors(db.session, asker_id(), wish.wanted, page.limit, page.offset)
+    live_code_id = wish.wanted.live_code_id
     return render(
         "people/index.html",
         "people/_list.html",
-        asked=asked,
+        asked=wish,
+        stages=list(wording.STAGES.items()),
+        rfm_classes=list(wording.RFM.items()),
+        devices=list(wording.DEVICES.items()),
+        apps=list(wording.APPS.items()),
         paging=page,
         people=people,
         total=total,
@@ -115,8 +68,7 @@ def index() -> Response:
 def export() -> Response:
     """The visitors of a filter as a file."""
     kind = request.args.get("format", "csv")
-    asked = _asked()
-    return exported(asked.wanted, kind if kind in forms.FORMATS else "csv")
+    return exported(asked().wanted, kind if kind in forms.FORMATS else "csv")
 
 
 @blueprint.get("/visitors/<int:visitor_id>")

@@ -84,5 +84,37 @@ class TagPage(ma.Schema):
     total = ma.fields.Integer()
 
 
+class TaskAnswer(ma.Schema):
+    id = ma.fields.Integer()
+    kind = Word("csv", "xlsx", "tag", "untag")
+    state = Word(
+        "waiting", "running", "done", "failed", "void",
+        metadata={"description": "void: somebody in the file was erased, so it was deleted."},
+    )  # fmt: skip
+    done_rows = ma.fields.Integer()
+    total = ma.fields.Integer(allow_none=True)
+    size_bytes = ma.fields.Integer(allow_none=True)
+    made_at = Moment()
+    finished_at = Moment(allow_none=True)
+
+
+class TaskPage(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(TaskAnswer))
+
+
+class SegmentAnswer(ma.Schema):
+    id = ma.fields.Integer()
+    name = ma.fields.String()
+    filter = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String())
+
+
+class SegmentPage(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(SegmentAnswer))
+
+
+class SegmentWithCount(SegmentAnswer):
+    visitors = ma.fields.Integer(metadata={"description": "How many it finds now."})
+
+
 def visitor_answer(person: Person) -> Any:
     return VisitorAnswer().dump(person)

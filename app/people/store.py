@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.codes.store import seen_by
 from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
+from app.people.wanted import Wanted, found, is_changeable, is_seen, number
 
 # What must be seen of tables that belong to `codes`.
 _LIVE_CODES = sa.table(
@@ -29,19 +29,6 @@ _CHOICES = sa.table(
 _MEMBERS = sa.table(
     "members", sa.column("id", sa.Integer), sa.column("label", sa.String), sa.column("public_name", sa.String)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which visitors; an empty field asks for all. `region` also asks for every place within it."""
-
-    live_code_id: int | None = None
-    tag: str = ""
-    region: str = ""
-    choice_id: int | None = None
-    placement: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +101,16 @@ class Person:
         return list(dict.fromkeys(tag.name for tag in self.tags))
 
 
+def count_visitors(session: Session, asker_id: int | None, wanted: Wanted) -> int:
+    return session.scalar(number(asker_id, wanted)) or 0
+
+
 def list_visitors(
     session: Session, asker_id: int | None, wanted: Wanted, limit: int, offset: int
 ) -> tuple[list[Person], int]:
     """One page, the most recent first, and the number in all."""
-    ids, last_at = _found(asker_id, wanted)
-    total = session.scalar(sa.select(sa.func.count()).select_from(ids.subquery())) or 0
+    ids, last_at = found(asker_id, wanted)
+    total = count_visitors(session, asker_id, wanted)
     page = ids.order_by(last_at.desc(), ids.selected_columns[0].desc()).limit(limit).offset(offset)
     return people(session, asker_id, _rows(session, list(session.scalars(page)))), total
 
@@ -139,16 +130,20 @@ class Stretch:
 
 def next_visitors(session: Session, asker_id: int | None, wanted: Wanted, after: int, limit: int) -> Stretch:
     """Those with larger ids than `after`, in the order of their ids: how an export walks through any number of them."""
-    ids, _ = _found(asker_id, wanted)
+    ids = next_ids(session, asker_id, wanted, after, limit)
+    return Stretch(people(session, asker_id, _rows(session, ids)), ids[-1] if len(ids) == limit else None)
+
+
+def next_ids(session: Session, asker_id: int | None, wanted: Wanted, after: int, limit: int) -> list[int]:
+    """The same, their numbers alone."""
+    ids, _ = found(asker_id, wanted)
     id = ids.selected_columns[0]
-    found = list(session.scalars(ids.where(id > after).order_by(id).limit(limit)))
-    last = found[-1] if len(found) == limit else None
-    return Stretch(people(session, asker_id, _rows(session, found)), last)
+    return list(session.scalars(ids.where(id > after).order_by(id).limit(limit)))
 
 
 def find_visitor(session: Session, asker_id: int | None, visitor_id: int) -> Visitor | None:
     """The visitor's row; None also where they were under no live code of the asker's."""
-    ids, _ = _found(asker_id, Wanted())
+    ids, _ = found(asker_id, Wanted())
     known = session.scalar(ids.where(ids.selected_columns[0] == visitor_id))
     return session.get(Visitor, visitor_id) if known is not None else None
 
@@ -185,77 +180,6 @@ def people(session: Session, asker_id: int | None, visitors: Iterable[Visitor]) 
         for row in rows
         if row.id in under
     ]
-
-
-def _found(asker_id: int | None, wanted: Wanted) -> tuple[sa.Select[int], sa.ColumnElement[datetime]]:
-    """The ids of the visitors asked for, each once, and when each was seen last.
-
-    Read from where they were, not from who they are, as soon as a live code or a period is named: a visitor of half a
-    million is found by the index of one live code, not by asking everybody.
-    """
-    under = _under_conditions(asker_id, wanted)
-    id: Any = VisitorLiveCode.visitor_id if under else Visitor.id
-    conditions = under
-    if not under and wanted.region:
-        conditions = [_lies_in(Visitor.region, wanted.region)]
-    if wanted.tag:
-        conditions = [*conditions, id.in_(_tagged(asker_id, wanted))]
-    ids = sa.select(id).where(*conditions)
-    if not under:
-        return ids, sa.type_coerce(Visitor.last_seen_at, Visitor.last_seen_at.type)
-    if wanted.live_code_id is not None:
-        return ids, sa.type_coerce(VisitorLiveCode.last_at, VisitorLiveCode.last_at.type)
-    return ids.group_by(id), sa.func.max(VisitorLiveCode.last_at)
-
-
-def _tagged(asker_id: int | None, wanted: Wanted) -> sa.Select[int]:
-    return (
-        sa.select(VisitorTag.visitor_id)
-        .join(Tag, Tag.id == VisitorTag.tag_id)
-        .where(Tag.name == wanted.tag, *_places(VisitorTag.live_code_id, asker_id, wanted.live_code_id))
-    )
-
-
-def _under_conditions(asker_id: int | None, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    """What one and the same row of `visitor_live_codes` must fulfil; nothing where everybody will do."""
-    row = VisitorLiveCode
-    found = _places(row.live_code_id, asker_id, wanted.live_code_id)
-    if wanted.choice_id is not None:
-        found.append(row.choice_id == wanted.choice_id)
-    if wanted.placement:
-        found.append(row.placement == wanted.placement)
-    if wanted.since is not None:
-        found.append(row.last_at >= wanted.since)
-    if wanted.until is not None:
-        found.append(row.last_at < wanted.until)
-    if found and wanted.region:
-        found.append(_lies_in(row.region, wanted.region))
-    return found
-
-
-def _places(column: Any, asker_id: int | None, live_code_id: int | None) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
-    if live_code_id is not None:
-        found.append(column == live_code_id)
-    if asker_id is not None:
-        found.append(is_seen(column, asker_id))
-    return found
-
-
-def is_seen(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
-    """Of live codes of their own, or shared with them."""
-    seen: sa.ColumnElement[bool] = column.in_(seen_by(asker_id)) if asker_id is not None else sa.true()
-    return seen
-
-
-def is_changeable(column: Any, asker_id: int | None) -> sa.ColumnElement[bool]:
-    """Of live codes of their own, or shared with them to be changed."""
-    may: sa.ColumnElement[bool] = column.in_(seen_by(asker_id, level="edit")) if asker_id is not None else sa.true()
-    return may
-
-
-def _lies_in(column: Any, region: str) -> sa.ColumnElement[bool]:
-    return sa.or_(column == region, column.startswith(f"{region}/", autoescape=True))
 
 
 def _newest_region(under: Sequence[Under]) -> str | None:
@@ -327,6 +251,12 @@ def live_code_names(session: Session, asker_id: int | None, limit: int) -> list[
     """Live codes to choose from, the newest first."""
     query = sa.select(_LIVE_CODES.c.id, _LIVE_CODES.c.name).where(is_seen(_LIVE_CODES.c.id, asker_id))
     return [(row[0], row[1]) for row in session.execute(query.order_by(_LIVE_CODES.c.id.desc()).limit(limit))]
+
+
+def names_by_id(session: Session, asker_id: int | None, ids: Collection[int]) -> dict[str, str]:
+    """What these live codes are called, by their number as text; others' are left out."""
+    query = sa.select(_LIVE_CODES.c.id, _LIVE_CODES.c.name).where(_LIVE_CODES.c.id.in_(ids))
+    return {str(row[0]): row[1] for row in session.execute(query.where(is_seen(_LIVE_CODES.c.id, asker_id)))}
 
 
 def live_code_owner(session: Session, live_code_id: int) -> int | None:

@@ -1,9 +1,9 @@
 """Tags: the words, which are everybody's, and who carries them, which is not; given and taken by hand.
 
-What an asker may see and change is `store`'s. Nothing here commits.
+What an asker may see and change is `wanted`'s. Nothing here commits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.db.upsert import Insert, insert_rows
 from app.people.absorb import tag_ids_of
 from app.people.models import Tag, VisitorTag
-from app.people.store import is_changeable, is_seen
+from app.people.wanted import is_changeable, is_seen
 
 _VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
 
@@ -74,6 +74,29 @@ def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int, 
     row = {"visitor_id": visitor_id, "tag_id": tag_id, "live_code_id": live_code_id, "at": at}
     if insert_rows(connection, _VISITOR_TAGS, [row | {"choice_id": None}], unless_given):
         told(connection, [(visitor_id, tag_id, live_code_id, at)])
+
+
+def give_tags(session: Session, places: Mapping[int, int], tag_id: int, told: TellTagged = tell_nobody) -> None:
+    """By hand, to several: visitor → live code."""
+    at, connection = datetime.now(UTC), session.connection()
+    rows = [
+        {"visitor_id": id_, "tag_id": tag_id, "live_code_id": place, "at": at, "choice_id": None}
+        for id_, place in sorted(places.items())
+    ]
+    if rows and (fresh := insert_rows(connection, _VISITOR_TAGS, rows, unless_given)):
+        told(connection, [(row[0], tag_id, places[row[0]], at) for row in fresh])
+
+
+def take_tags(session: Session, asker_id: int | None, ids: Sequence[int], tag_id: int) -> None:
+    """Takes the tag off these visitors, where the asker may change; what rules gave stays theirs."""
+    session.execute(
+        sa.delete(_VISITOR_TAGS).where(
+            _VISITOR_TAGS.c.visitor_id.in_(ids),
+            _VISITOR_TAGS.c.tag_id == tag_id,
+            _VISITOR_TAGS.c.rule_id.is_(None),
+            is_changeable(_VISITOR_TAGS.c.live_code_id, asker_id),
+        )
+    )
 
 
 def unless_given(statement: Insert) -> Any:

@@ -1,6 +1,6 @@
 """What the panel says of visitors and of what they did. English here, Chinese in translations/*/people.po."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,3 +216,87 @@ def _word(fact: str, word: str) -> str:
     if fact == "device":
         return device_name(word)
     return app_name(word) if fact == "app" else word
+
+
+# Segments and tasks
+
+STAGES = {
+    "new": lazy_gettext("New"),
+    "first_order": lazy_gettext("First order"),
+    "repeat": lazy_gettext("Bought again"),
+    "silent": lazy_gettext("Silent"),
+    "lost": lazy_gettext("Lost"),
+}
+STAGE_HINTS = {
+    "new": lazy_gettext("scanned lately, no order yet"),
+    "first_order": lazy_gettext("one order"),
+    "repeat": lazy_gettext("two orders or more"),
+    "silent": lazy_gettext("nothing for a while"),
+    "lost": lazy_gettext("nothing for long"),
+}
+# Recency, frequency, money.
+RFM = {
+    "111": lazy_gettext("Champions"),
+    "101": lazy_gettext("To be developed"),
+    "011": lazy_gettext("To be kept"),
+    "001": lazy_gettext("To be won back"),
+    "110": lazy_gettext("Regular, small"),
+    "100": lazy_gettext("Fresh, small"),
+    "010": lazy_gettext("Was regular, small"),
+    "000": lazy_gettext("Once, small, long ago"),
+}
+TASK_STATES = {
+    "waiting": lazy_gettext("waits for its turn"),
+    "running": lazy_gettext("is being done"),
+    "done": lazy_gettext("done"),
+    "failed": lazy_gettext("did not work; begin it again"),
+    "void": lazy_gettext("deleted, because somebody in it was erased; make it again"),
+}
+FILTER_WORDS = {
+    "live_code_id": lazy_gettext("live code %(value)s"),
+    "choice_id": lazy_gettext("choice %(value)s"),
+    "tag": lazy_gettext("tagged %(value)s"),
+    "without_tag": lazy_gettext("not tagged %(value)s"),
+    "region": lazy_gettext("in %(value)s"),
+    "placement": lazy_gettext("came by %(value)s"),
+    "device": lazy_gettext("on %(value)s"),
+    "app": lazy_gettext("in %(value)s"),
+    "from": lazy_gettext("seen from %(value)s"),
+    "to": lazy_gettext("until %(value)s"),
+    "since": lazy_gettext("seen from %(value)s"),
+    "until": lazy_gettext("until %(value)s"),
+    "days": lazy_gettext("seen within %(value)s days"),
+    "stage": lazy_gettext("stage %(value)s"),
+    "rfm": lazy_gettext("buyers %(value)s"),
+    "q": lazy_gettext("“%(value)s”"),
+}
+
+
+def filter_words(query: Mapping[str, Any], live_codes: Mapping[str, str]) -> list[str]:
+    """A filter in words, part by part; nothing where it finds everybody."""
+    found = []
+    for name, text in query.items():
+        if not text:
+            continue
+        if name == "pressed":
+            found.append(gettext("long-pressed") if text == "1" else gettext("no long-press"))
+        elif name in FILTER_WORDS:
+            found.append(str(FILTER_WORDS[name]) % {"value": _filter_value(name, str(text), live_codes)})
+    return found
+
+
+def _filter_value(name: str, text: str, live_codes: Mapping[str, str]) -> str:
+    words: Mapping[str, Mapping[str, Any]] = {
+        "live_code_id": live_codes, "device": DEVICES, "app": APPS, "stage": STAGES, "rfm": RFM,
+    }  # fmt: skip
+    if name == "region" and text.isupper():
+        return regions.name(text, language(), full=True)
+    return str(words.get(name, {}).get(text, text))
+
+
+def task_title(kind: str, tag: str) -> str:
+    if kind == "tag":
+        return gettext("Tag “%(tag)s” given", tag=tag)
+    if kind == "untag":
+        return gettext("Tag “%(tag)s” taken off", tag=tag)
+    return gettext("Visitors as %(kind)s", kind={"csv": "CSV", "xlsx": "Excel"}[kind])

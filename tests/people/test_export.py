@@ -164,7 +164,7 @@ import resource, sys
 from app import create_app
 from app.db import db
 from app.people import export
-from app.people.store import Wanted
+from app.people.wanted import Wanted
 from app.outside.sheets import write_xlsx
 from app.settings import load
 from pathlib import Path

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""A million visitors: how long a segment's count takes, and how much memory a file of all of them:
+`.venv/bin/python bench/people.py`
+
+Starts a PostgreSQL of its own, makes the visitors up (some minutes; `--data` keeps them for the next time), then counts
+each of several filters as an administrator and as a marketer with one live code among them, and writes all visitors as
+CSV and XLSX in a process of its own whose largest size in memory is read. Ends with 1 when a count takes more than a
+second or a file more than 200 MB. `--explain` shows the plan of the slowest count.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import sqlalchemy as sa  # noqa: E402
+from flask import Flask  # noqa: E402
+
+from app import create_app  # noqa: E402
+from app.accounts import store as accounts  # noqa: E402
+from app.accounts.models import User  # noqa: E402
+from app.codes.models import LiveCode  # noqa: E402
+from app.db import db, writing  # noqa: E402
+from app.db.migrate import migrations  # noqa: E402
+from app.people import filters, store, task_store  # noqa: E402
+from app.people.models import Task, Visitor  # noqa: E402
+from app.people.wanted import number  # noqa: E402
+from app.settings import load  # noqa: E402
+
+BUDGET_SECONDS, BUDGET_MB, TIMES = 1.0, 200, 3
+FILTERS: list[dict[str, str]] = [
+    {}, {"tag": "母婴"}, {"without_tag": "母婴"}, {"region": "CN/CN-GD"}, {"device": "ios"}, {"days": "30"},
+    {"live_code_id": "FIRST"}, {"live_code_id": "FIRST", "tag": "护肤", "region": "CN/CN-SC", "days": "60"},
+    {"tag": "母婴", "region": "CN/CN-GD", "days": "30", "pressed": "1"}, {"stage": "new"}, {"stage": "repeat"},
+    {"stage": "silent"}, {"stage": "lost"}, {"rfm": "111"}, {"rfm": "000"}, {"q": "4711"},
+    {"stage": "silent", "tag": "犹豫", "device": "android"},
+]  # fmt: skip
+
+# A million by `demo seed` takes Python ten minutes, and the server half a one. Each was at one to three live codes,
+# half of them at the first; six in ten carry a tag, 15 % have bought.
+MORE = (
+    "INSERT INTO visitors (key, first_seen_at, last_seen_at, scans, pressed, first_live_code_id, profile_at, region,"
+    " device, app, language) SELECT md5(n::text)::varchar(22), at, at, 1 + n % 4, n % 2, 1, at,"
+    " (ARRAY['CN/CN-GD/440100','CN/CN-SC/510100','CN/CN-BJ','CN/CN-GD',NULL])[1 + n % 5],"
+    " (ARRAY['android','ios','harmony'])[1 + n % 3], 'wechat', 'zh'"
+    " FROM (SELECT n, now() - random() * interval '120 days' AS at FROM generate_series(11, NUMBER) n) one",
+    "INSERT INTO visitor_live_codes (visitor_id, live_code_id, first_at, last_at, scans, pressed, stuck, profile_at,"
+    " region, seat_at, member_id) SELECT v.id, l.id, v.first_seen_at, v.last_seen_at, 1, v.pressed, 0, v.profile_at,"
+    " v.region, v.profile_at, 1 FROM visitors v JOIN live_codes l ON l.id = CASE WHEN v.id % 2 = 0 THEN 1"
+    " ELSE 1 + (v.id % 1000) * 7919 % 200 END WHERE v.id > 10",
+    "INSERT INTO visitor_live_codes (visitor_id, live_code_id, first_at, last_at, scans, pressed, stuck)"
+    " SELECT v.id, 1 + (v.id % 1009) * 104729 % 200, v.first_seen_at, v.last_seen_at, 1, 0, 0 FROM visitors v"
+    " WHERE v.id > 10 AND v.id % 3 = 0 ON CONFLICT DO NOTHING",
+    "INSERT INTO visitor_tags (visitor_id, tag_id, live_code_id, at) SELECT v.visitor_id, 1 + v.visitor_id % 5,"
+    " v.live_code_id, v.last_at FROM visitor_live_codes v WHERE v.visitor_id % 10 < 6 AND v.visitor_id > 10",
+    "INSERT INTO orders (owner_id, number, visitor_id, amount_cents, currency, product, at, created_at)"
+    " SELECT 0, 'more-' || id, id, 900 + (id % 9973) * 31 % 199100, 'CNY', '面膜', last_seen_at, last_seen_at"
+    " FROM visitors WHERE id % 20 < 3 AND id > 10",
+    "INSERT INTO visitor_worth (owner_id, visitor_id, orders, amount_cents, first_at, last_at)"
+    " SELECT 0, visitor_id, 1 + visitor_id % 3, amount_cents, at, at FROM orders WHERE number LIKE 'more-%'",
+)
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--visitors", type=int, default=1_000_000)
+    asked.add_argument("--database", help="a PostgreSQL to use, filled already or empty (default: one of our own)")
+    asked.add_argument("--data", type=Path, help="data directory (default: thrown away)")
+    asked.add_argument("--explain", action="store_true")
+    asked.add_argument("--no-files", action="store_true")
+    asked.add_argument("--file", help=argparse.SUPPRESS)
+    options = asked.parse_args()
+    if options.file:
+        return write_file(options.database, options.data, options.file)
+    with tempfile.TemporaryDirectory(prefix="huozi-people-") as folder:
+        data = (options.data or Path(folder)).resolve()
+        if options.database:
+            return measure(options, options.database, data)
+        from tests.servers import PostgresqlDatabases, start_postgresql
+
+        server = start_postgresql()
+        try:
+            databases = PostgresqlDatabases(server)
+            return measure(options, databases.url(databases.create()), data)
+        finally:
+            server.stop()
+
+
+def measure(options: argparse.Namespace, url: str, data: Path) -> int:
+    app = make_app(url, data)
+    with app.app_context():
+        fill(app, options.visitors)
+        slow = counts(options.explain)
+    large = [] if options.no_files else [kind for kind in ("csv", "xlsx") if file_of(url, data, kind) > BUDGET_MB]
+    return 1 if slow or large else 0
+
+
+def make_app(url: str, data: Path) -> Flask:
+    environ = {"HUOZI_DATA_DIR": str(data), "HUOZI_DATABASE_URL": url, "HUOZI_SECRET_KEY": "bench" * 8}
+    return create_app(load(environ))
+
+
+def fill(app: Flask, visitors: int) -> None:
+    migrations.upgrade()
+    accounts.ensure_admin(db.session, "admin@example.com")
+    if db.session.scalar(sa.select(sa.func.count()).select_from(Visitor)) in (0, 10):
+        print(f"Making up {visitors} visitors …", flush=True)
+        began = time.perf_counter()
+        arguments = ["demo", "seed", "--live-codes", "200", "--members", "20", "--scans", "1000", "--visitors", "10"]
+        if db.session.scalar(sa.select(LiveCode.id).limit(1)) is None:
+            print(app.test_cli_runner().invoke(args=arguments).output, end="")
+        db.session.rollback()
+        with db.engine.begin() as connection:
+            for statement in MORE:
+                connection.exec_driver_sql(statement.replace("NUMBER", str(visitors)).replace("%", "%%"))
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+        print(f"… {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def counts(explain: bool) -> bool:
+    """Prints a line for each filter; whether one is too slow. The marketer owns every live code: the worst case."""
+    first = str(db.session.scalar(sa.select(sa.func.min(LiveCode.id))))
+    owner = db.session.scalar(sa.select(LiveCode.owner_id).limit(1))
+    context = filters.Context(datetime.now(UTC), UTC, "zh", str)
+    slowest: tuple[float, Any, Any] = (0.0, None, None)
+    print(f"{'admin ms':>9} {'marketer ms':>12} {'found':>9}  filter")
+    for query in FILTERS:
+        wanted = filters.read({name: text.replace("FIRST", first) for name, text in query.items()}, context).wanted
+        line = []
+        for asker in (None, owner):
+            seconds = min(counted(asker, wanted)[0] for _ in range(TIMES))
+            line.append(seconds)
+            slowest = max(slowest, (seconds, asker, wanted), key=lambda one: one[0])
+        people = counted(None, wanted)[1]
+        print(
+            f"{line[0] * 1000:9.0f} {line[1] * 1000:12.0f} {people:9}  {json.dumps(query, ensure_ascii=False)}",
+            flush=True,
+        )
+    if explain:
+        show_plan(slowest[1], slowest[2])
+    return slowest[0] > BUDGET_SECONDS
+
+
+def counted(asker: int | None, wanted: Any) -> tuple[float, int]:
+    began = time.perf_counter()
+    number = store.count_visitors(db.session, asker, wanted)
+    db.session.rollback()
+    return time.perf_counter() - began, number
+
+
+def show_plan(asker: int | None, wanted: Any) -> None:
+    statement = number(asker, wanted)
+    text = str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))
+    for row in db.session.execute(sa.text("EXPLAIN ANALYZE " + text.replace(":", "\\:"))):
+        print("   ", row[0])
+
+
+def file_of(url: str, data: Path, kind: str) -> int:
+    """Writes all visitors in a process of its own; its largest size in MB."""
+    command = [sys.executable, __file__, "--database", url, "--data", str(data), "--file", kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    told = json.loads(done.stdout.splitlines()[-1])
+    print(f"{kind:>5}: {told['rows']} rows, {told['mb']} MB in {told['seconds']} s, at most {told['rss']} MB in memory")
+    return int(told["rss"])
+
+
+def write_file(url: str, data: Path, kind: str) -> int:
+    app = make_app(url, data)
+    runner = app.extensions["huozi"].exports
+    with app.app_context():
+        user = db.session.scalar(sa.select(User.id).limit(1)) or 0
+        with writing(db.session) as session:
+            from app.db.audit import COMMAND_LINE
+
+            task = task_store.begin(session, COMMAND_LINE, user, None, kind, {}, "zh", datetime.now(UTC))
+            assert task is not None
+            task_id = task.id
+        began = time.perf_counter()
+        runner.step()
+        row = db.session.get_one(Task, task_id, populate_existing=True)
+        assert row.state == "done", row.state
+        peak = largest_mb()
+        seconds = round(time.perf_counter() - began)
+        told = {"rows": row.done_rows, "mb": (row.size_bytes or 0) >> 20, "seconds": seconds, "rss": peak}
+        print(json.dumps(told))
+        runner.folder.drop(task_id)
+    return 0
+
+
+def largest_mb() -> int:
+    """Of this process alone: what getrusage says begins with the size of whoever started us."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())

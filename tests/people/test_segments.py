@@ -1,0 +1,128 @@
+"""Filters beyond place and time, kept as segments; stages and buyers."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from app.db import writing
+from app.people.models import Identity, Order, Segment, Worth
+from tests.happen import at, count
+from tests.panel import Somebody, logged_in
+from tests.people.conftest import Town
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def found(asker: Somebody, **query: Any) -> int:
+    return int(asker.answer("/visitors", query_string=query)["total"])
+
+
+@pytest.fixture
+def bought(town: Town, engine: Engine) -> int:
+    """Ann bought twice of Bob, 600 yuan; the town's days are long ago, so these were, too."""
+    ann = town.visitor(town.bob, tag="母婴")
+    day = at("2026-11-05 10:00")
+    with Session(engine) as session, writing(session):
+        session.add(
+            Worth(owner_id=town.bob.id, visitor_id=ann, orders=2, amount_cents=60_000, first_at=day, last_at=day)
+        )
+        session.add(Identity(owner_id=town.bob.id, kind="openid", key="o-ann", visitor_id=ann, at=day))
+        session.add(
+            Order(
+                owner_id=town.bob.id, number="A-1", visitor_id=ann, amount_cents=1, currency="CNY", product="", at=day
+            )
+        )
+    return ann
+
+
+def test_every_filter_finds_whom_it_should(town: Town, bought: int) -> None:
+    expected = [
+        ({"without_tag": "母婴"}, 1, 2), ({"device": "pad"}, 1, 1), ({"device": "phone"}, 1, 2),
+        ({"app": "wechat"}, 2, 3), ({"pressed": "1"}, 1, 1), ({"pressed": "0"}, 1, 2),
+        ({"live_code_id": "1", "pressed": "1"}, 1, 1),
+        ({"q": str(bought)}, 1, 1), ({"q": "o-ann"}, 1, 1), ({"q": "A-1"}, 1, 1), ({"q": "nobody"}, 0, 0),
+        ({"days": "3650"}, 2, 3), ({"tag": "母婴", "device": "pad", "pressed": "1"}, 1, 1),
+    ]  # fmt: skip
+    for query, bobs, all_ in expected:
+        assert (found(town.bob, **query), found(town.alice, **query)) == (bobs, all_), query
+    assert found(town.carl, q="o-ann") == found(town.carl, q="A-1") == 0
+
+
+def test_everybody_is_in_one_stage_and_every_buyer_in_one_class(town: Town, bought: int) -> None:
+    for asker, number in ((town.bob, 2), (town.alice, 3)):
+        by_stage = {name: found(asker, stage=name) for name in ("new", "first_order", "repeat", "silent", "lost")}
+        assert sum(by_stage.values()) == number, by_stage
+        codes = ("111", "101", "011", "001", "110", "100", "010", "000")
+        assert sum(found(asker, rfm=code) for code in codes) == 1
+    assert sum(found(town.carl, rfm=code) for code in codes) == 0
+    with_code = [found(town.bob, live_code_id=1, stage=name) for name in by_stage]
+    assert sum(with_code) == 1
+
+
+@on_sqlite
+def test_limits_move_people_between_stages(app: Flask, town: Town, bought: int) -> None:
+    bob = logged_in(app, town.bob)
+    limits = {
+        "silent_days": "3000",
+        "lost_days": "3650",
+        "recent_days": "3650",
+        "frequent_orders": "2",
+        "high_cents": "600",
+    }
+    assert bob.post("/visitors/segments/limits", data=limits).status_code == 303
+    assert (found(town.bob, stage="repeat"), found(town.bob, stage="new"), found(town.bob, rfm="111")) == (1, 1, 1)
+    assert found(town.alice, stage="lost") + found(town.alice, stage="silent") + found(town.alice, stage="new") >= 2
+    for wrong in ({"silent_days": "0"}, {"lost_days": "3000"}, {"high_cents": "x"}, {"recent_days": ""}):
+        assert bob.post("/visitors/segments/limits", data=limits | wrong).status_code == 303
+    assert found(town.bob, stage="repeat") == 1
+    assert 'value="600"' in bob.get("/visitors/segments?lang=en").text
+
+
+@pytest.fixture
+def bob(app: Flask, town: Town) -> FlaskClient:
+    return logged_in(app, town.bob)
+
+
+@on_sqlite
+def test_a_segment_is_kept_counted_and_forgotten(engine: Engine, town: Town, bob: FlaskClient) -> None:
+    assert bob.post("/visitors/segments", data={"name": "妈妈", "tag": "母婴"}).status_code == 303
+    page = bob.get("/visitors/segments?lang=en").text
+    assert "妈妈" in page
+    assert "tagged 母婴" in page
+    assert bob.get("/visitors/segments/count?tag=母婴").text == "1"
+    [row] = town.bob.answer("/segments")["items"]
+    assert town.bob.answer(f"/segments/{row['id']}") == {**row, "visitors": 1}
+    assert town.carl.get(f"/segments/{row['id']}").status_code == 404
+    assert town.carl.call("DELETE", f"/segments/{row['id']}").status_code == 404
+    assert town.carl.answer("/segments")["items"] == []
+    assert bob.post(f"/visitors/segments/{row['id']}/delete").status_code == 303
+    assert count(engine, Segment) == 0
+
+
+@on_sqlite
+def test_a_segment_by_api(engine: Engine, town: Town) -> None:
+    body = {"name": "广东", "filter": {"region": "CN/CN-GD", "days": "30"}}
+    made = town.bob.call("POST", "/segments", json=body)
+    assert made.status_code == 201
+    again = town.bob.call("POST", "/segments", json={**body, "filter": {"days": "60"}}).json
+    assert again is not None
+    assert (again["id"], again["filter"]) == ((made.json or {})["id"], {"days": "60"})
+    for wrong in (
+        {"name": "x", "filter": {}},
+        {"name": "", "filter": {"days": "3"}},
+        {"name": "x", "filter": {"days": "z"}},
+    ):
+        assert town.bob.call("POST", "/segments", json=wrong).status_code == 422
+    assert town.bob.call("DELETE", f"/segments/{again['id']}").status_code == 204
+    assert count(engine, Segment) == 0
+
+
+@on_sqlite
+def test_a_segment_without_name_or_filter_is_none(engine: Engine, bob: FlaskClient) -> None:
+    for data in ({"name": "", "tag": "母婴"}, {"name": "alle"}, {"name": "x", "region": "Atlantis"}):
+        assert bob.post("/visitors/segments", data=data).status_code == 303
+    assert count(engine, Segment) == 0
