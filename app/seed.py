@@ -43,6 +43,7 @@ WEEK = (9, 9, 10, 11, 13, 17, 16)
 REGIONS = {"CN/CN-GD/440100": 30, "CN/CN-GD/440300": 21, "CN/CN-SC/510100": 15, "CN/CN-ZJ/330100": 9,
            "CN/CN-HB/420100": 6, "CN/CN-BJ": 6, "CN/CN-GD": 4, "US": 1, "": 3}  # fmt: skip
 DEVICES = {"android": 55, "ios": 38, "harmony": 6, "desktop": 1}
+APPS = {"wechat": 88, "wecom": 4, "browser": 3, "qq": 2, "alipay": 2, "douyin": 1}
 OUTCOMES = {"assigned": 58, "returning": 33, "fallback": 3, "full": 2, "elsewhere": 2, "held": 1, "preview": 1}
 
 TAGS = {"母婴": "behaviour", "护肤": "behaviour", "健身": "behaviour", "犹豫": "predicted", "团长": "business"}
@@ -239,6 +240,7 @@ def _keys(behind: Behind, scans: int) -> Iterator[tuple[str, Any, int]]:
         "region": REGIONS,
         "outcome": OUTCOMES,
         "device": DEVICES,
+        "app": APPS,
         "placement": {key: 1 / (rank + 1) for rank, key in enumerate(behind.placements)} or {"": 1},
     }
     for name, shares in several.items():

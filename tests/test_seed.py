@@ -27,7 +27,7 @@ def sums(app: Flask, *tables: sa.Table) -> list[int]:
 
 def test_seed_makes_as_much_as_was_asked_for(app: Flask) -> None:
     run(app, "seed", "--live-codes", "12", "--members", "30", "--scans", "5000", "--days", "9", "--visitors", "40")
-    assert sums(app, rollup_total_day, rollup_total, *DAY_ROLLUPS.values()) == [5000] * 8
+    assert sums(app, rollup_total_day, rollup_total, *DAY_ROLLUPS.values()) == [5000] * 9
     with app.app_context():
         per_code = sa.select(sa.func.count(Member.id)).group_by(Member.live_code_id).order_by(Member.live_code_id)
         assert list(db.session.scalars(per_code)) == [30, *[4] * 11]

@@ -56,6 +56,7 @@ ROLLUPS: Mapping[str, sa.Table] = {
     "region": _rollup("region", _hour(), _text(40)),
     "outcome": _rollup("outcome", _hour(), _text(12)),
     "device": _rollup("device", _hour(), _text(40)),
+    "app": _rollup("app", _hour(), _text(40)),
     "placement": _rollup("placement", _hour(), _text(100)),
 }
 

@@ -4,53 +4,27 @@ Decides which period is shown and what stands beside what; what is counted is de
 already; the script only makes it answer to a finger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request
+from flask import abort, render_template, request
 from flask_babel import format_date
 
-from app.accounts.guard import current_user, protect_pages
 from app.db import db
-from app.stats import store, wording
+from app.stats import csv_pages, store, wording  # noqa: F401
+from app.stats.charts import funnel_of, heat_of
+from app.stats.shell import DAYS_OFFERED, Span, asker_id, blueprint, read_span, today
 from app.stats.store import Counts, Row
 from app.web import settings
 from app.web.i18n import language
 
-blueprint = Blueprint("stats", __name__)
-protect_pages(blueprint)
+__all__ = ["blueprint"]
 
-DAYS_OFFERED = (7, 30, 90, 365)
-DAYS_SHOWN = 30
 LIVE_CODES_SHOWN = 50
 ROWS_SHOWN = 8
 HOURLY_UP_TO_DAYS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Local days, both included. `days`: the offered stretch up to today this is, None for one of the reader's own."""
-
-    first: date
-    last: date
-    days: int | None
-    is_refused: bool = False
-
-    @property
-    def length(self) -> int:
-        return (self.last - self.first).days + 1
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The query that asks for it."""
-        return {"days": self.days} if self.days else {"from": self.first, "to": self.last}
-
-    @property
-    def before(self) -> "Span":
-        """The stretch of the same length just before."""
-        return Span(self.first - timedelta(days=self.length), self.first - timedelta(days=1), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,43 +53,16 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Breakdown:
     title: str
+    by: str
     lines: Sequence[Line]
     more: Sequence[Line]
     note: str = ""
 
 
-def asker_id() -> int | None:
-    return None if current_user.sees_all else current_user.id
-
-
-def read_span(asked: Mapping[str, str], today: date, offered: Sequence[int] = DAYS_OFFERED) -> Span:
-    """`?from=&to=` (either alone will do) or `?days=`; what cannot be one is the usual stretch, and said to be."""
-    usual = Span(today - timedelta(days=DAYS_SHOWN - 1), today, DAYS_SHOWN)
-    if asked.get("from") or asked.get("to"):
-        last = _day(asked.get("to", ""), today)
-        first = _day(asked.get("from", ""), last - timedelta(days=DAYS_SHOWN - 1)) if last else None
-        if first is None or last is None or not 0 <= (last - first).days < store.MOST_DAYS:
-            return Span(usual.first, usual.last, usual.days, is_refused=True)
-        return Span(first, last, None)
-    text = asked.get("days", "")
-    days = next((days for days in offered if str(days) == text), DAYS_SHOWN)
-    return Span(today - timedelta(days=days - 1), today, days, is_refused=bool(text) and str(days) != text)
-
-
-def _day(text: str, otherwise: date) -> date | None:
-    if not text:
-        return otherwise
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if 2000 <= day.year < 2200 else None
-
-
 @blueprint.get("/stats")
 def index() -> str:
     """All live codes together: how many came, day by day, and to which."""
-    span = read_span(request.args, datetime.now(settings().zone).date())
+    span = read_span(request.args, today())
     rows = store.of_all(db.session, asker_id(), span.first, span.last)
     before = store.of_all(db.session, asker_id(), span.before.first, span.before.last)
     codes = store.by_live_code(db.session, asker_id(), span.first, span.last, LIVE_CODES_SHOWN)
@@ -126,6 +73,8 @@ def index() -> str:
         offered=DAYS_OFFERED,
         tiles_found=_tiles(_sum(rows), _sum(before)),
         points=_daily_points(rows, span),
+        before_points=_daily_points(before, span.before) if compares() else [],
+        span_words=_span_words(span),
         codes=[(code.live_code_id, _line(code.name, code.counts, most)) for code in codes],
         count_words=wording.COUNTS,
     )
@@ -137,11 +86,13 @@ def live_code(live_code_id: int) -> str:
     if not store.may_see(db.session, live_code_id, asker_id()):
         abort(404)
     zone = settings().zone
-    span = read_span(request.args, datetime.now(zone).date(), (1, *DAYS_OFFERED))
+    span = read_span(request.args, today(), (1, *DAYS_OFFERED))
     period = store.days(span.first, span.last, zone)
     is_hourly = span.length <= HOURLY_UP_TO_DAYS
     found = store.report(db.session, live_code_id, period, "hour" if is_hourly else "day", zone)
-    before = store.report(db.session, live_code_id, store.days(span.before.first, span.before.last, zone), "day", zone)
+    earlier = store.days(span.before.first, span.before.last, zone)
+    before = store.report(db.session, live_code_id, earlier, "hour" if is_hourly else "day", zone)
+    heat = heat_of(found.rows if is_hourly else store.report(db.session, live_code_id, period, "hour", zone).rows)
     names = store.names_of(db.session, live_code_id)
     breakdowns = [
         _breakdown(by, store.report(db.session, live_code_id, period, by, zone).rows, names)
@@ -154,7 +105,12 @@ def live_code(live_code_id: int) -> str:
         span=span,
         offered=(1, *DAYS_OFFERED),
         tiles_found=_tiles(found.totals, before.totals),
-        points=_hourly_points(found.rows, period) if is_hourly else _daily_points(found.rows, span),
+        points=_points(found.rows, span, period, is_hourly),
+        before_points=_points(before.rows, span.before, earlier, is_hourly) if compares() else [],
+        span_words=_span_words(span),
+        heat=heat if heat.most else None,
+        weekdays=wording.weekdays(),
+        funnel=funnel_of(found.totals),
         breakdowns=[breakdown for breakdown in breakdowns if breakdown is not None],
         count_words=wording.COUNTS,
     )
@@ -166,6 +122,26 @@ def _sum(rows: Sequence[Row]) -> Counts:
 
 def _tiles(now: Counts, before: Counts) -> list[Tile]:
     return [Tile(name, str(label), getattr(now, name), getattr(before, name)) for name, label in wording.COUNTS.items()]
+
+
+def compares() -> bool:
+    """Is the stretch before to be drawn beside?"""
+    return request.args.get("compare") == "1"
+
+
+def _span_words(span: Span) -> dict[str, str]:
+    """The period and the one before as its reader writes dates; the browser's own fields may write them otherwise."""
+    form = "y年M月d日" if language() == "zh" else "MMM d, y"
+    return {
+        name: f"{format_date(one.first, form)} – {format_date(one.last, form)}"
+        if one.length > 1
+        else format_date(one.first, form)
+        for name, one in (("now", span), ("before", span.before))
+    }
+
+
+def _points(rows: Sequence[Row], span: Span, period: store.Period, is_hourly: bool) -> list[Point]:
+    return _hourly_points(rows, period) if is_hourly else _daily_points(rows, span)
 
 
 def _daily_points(rows: Sequence[Row], span: Span) -> list[Point]:
@@ -194,22 +170,22 @@ def _breakdown(by: str, rows: Sequence[Row], names: store.Names) -> Breakdown | 
     most = told[0].counts.visitors
     lines = [_line(wording.name_of(by, row.key, names, language()), row.counts, most) for row in told]
     note = wording.unknown_share(store.unknown_share(rows)) if by == "region" else ""
-    return Breakdown(str(wording.DIMENSIONS[by]), lines[:ROWS_SHOWN], lines[ROWS_SHOWN:], note)
+    return Breakdown(str(wording.DIMENSIONS[by]), by, lines[:ROWS_SHOWN], lines[ROWS_SHOWN:], note)
 
 
 def _line(name: str, counts: Counts, most: int) -> Line:
     return Line(name, counts, 100 * counts.visitors / most if most else 0.0)
 
 
-def chart_data(points: Sequence[Point]) -> dict[str, Any]:
-    """What the script draws the chart of."""
-    return {
-        "labels": [point.label for point in points],
-        "series": [
-            {"name": str(wording.COUNTS[name]), "data": [getattr(point.counts, name) for point in points]}
-            for name in ("scans", "visitors", "assigned")
-        ],
-    }
+def chart_data(points: Sequence[Point], before: Sequence[Point] = ()) -> dict[str, Any]:
+    """What the script draws the chart of. `before`: the same of the stretch before, day beside day."""
+    series = [
+        {"name": str(wording.COUNTS[name]), "data": [getattr(point.counts, name) for point in points]}
+        for name in ("scans", "visitors", "assigned")
+    ]
+    if before:
+        series.append({"name": str(wording.SCANS_BEFORE), "data": [point.counts.scans for point in before]})
+    return {"labels": [point.label for point in points], "series": series}
 
 
 blueprint.context_processor(lambda: {"chart_data": chart_data})

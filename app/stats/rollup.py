@@ -79,6 +79,7 @@ def _add_event(sums: _Sums, event: ScanEvent, zone: tzinfo) -> None:
         ("region", event.region or NO_TEXT),
         ("outcome", event.outcome or NO_TEXT),
         ("device", event.device or NO_TEXT),
+        ("app", event.app or NO_TEXT),
         ("placement", event.placement or NO_TEXT),
     ]
     tally = count_of(event)

@@ -17,6 +17,7 @@ COUNTS = {
     "pressed": lazy_gettext("Long-presses"),
     "stuck": lazy_gettext("Could not get in"),
 }
+SCANS_BEFORE = lazy_gettext("Scans before")
 DIMENSIONS = {
     "member": lazy_gettext("By code"),
     "choice": lazy_gettext("By choice"),
@@ -24,6 +25,7 @@ DIMENSIONS = {
     "region": lazy_gettext("By region"),
     "outcome": lazy_gettext("What they were shown"),
     "device": lazy_gettext("By phone"),
+    "app": lazy_gettext("Opened with"),
 }
 NOTHING = {
     "member": lazy_gettext("no code"),
@@ -32,6 +34,7 @@ NOTHING = {
     "region": lazy_gettext("unknown"),
     "outcome": lazy_gettext("after the page"),
     "device": lazy_gettext("unknown"),
+    "app": lazy_gettext("unknown"),
 }
 OUTCOMES = {
     "assigned": lazy_gettext("A new seat"),
@@ -45,6 +48,7 @@ OUTCOMES = {
     "paused": lazy_gettext("Paused"),
     "not_started": lazy_gettext("Not started"),
     "ended": lazy_gettext("Ended"),
+    "preview": lazy_gettext("Looked at by a robot"),
 }
 DEVICES = {
     "ios": "iPhone",
@@ -53,6 +57,37 @@ DEVICES = {
     "desktop": lazy_gettext("Computer"),
     "other": lazy_gettext("Other"),
 }
+
+
+APPS = {
+    "wechat": lazy_gettext("WeChat"),
+    "wecom": lazy_gettext("WeCom"),
+    "qq": "QQ",
+    "dingtalk": lazy_gettext("DingTalk"),
+    "feishu": lazy_gettext("Feishu"),
+    "alipay": lazy_gettext("Alipay"),
+    "taobao": lazy_gettext("Taobao"),
+    "douyin": lazy_gettext("Douyin"),
+    "xiaohongshu": lazy_gettext("Xiaohongshu"),
+    "weibo": lazy_gettext("Weibo"),
+    "kuaishou": lazy_gettext("Kuaishou"),
+    "line": "LINE",
+    "telegram": "Telegram",
+    "whatsapp": "WhatsApp",
+    "facebook": "Facebook",
+    "instagram": "Instagram",
+    "browser": lazy_gettext("A browser"),
+}
+
+
+def weekdays() -> list[str]:
+    return [str(name) for name in _WEEKDAYS]
+
+
+_WEEKDAYS = (
+    lazy_gettext("Mon"), lazy_gettext("Tue"), lazy_gettext("Wed"), lazy_gettext("Thu"), lazy_gettext("Fri"),
+    lazy_gettext("Sat"), lazy_gettext("Sun"),
+)  # fmt: skip
 
 
 def unknown_share(share: float | None) -> str:
@@ -75,4 +110,6 @@ def name_of(dimension: str, key: Key, names: Names, language: str) -> str:
             return regions.name(str(key), language, full=True)
         case "outcome":
             return str(OUTCOMES.get(str(key), key))
+        case "app":
+            return str(APPS.get(str(key), key))
     return str(DEVICES.get(str(key), key))

@@ -20,6 +20,7 @@
       { type: "bar", itemStyle: { color: accent, opacity: 0.28 }, barGap: "-100%", barMaxWidth: 28 },
       { type: "line", itemStyle: { color: soft }, lineStyle: { width: 1.5 }, symbol: "none" },
       { type: "bar", itemStyle: { color: accent }, barMaxWidth: 28, z: 3 },
+      { type: "line", itemStyle: { color: soft }, lineStyle: { width: 1.5, type: "dashed" }, symbol: "none" },
     ];
     return {
       animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,

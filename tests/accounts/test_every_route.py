@@ -22,9 +22,7 @@ OPEN_API = {"/api/v1/openapi.json", "/api/v1/docs"}
 # Posted to, and yet nothing is changed by them.
 READS = {"/live-codes/<int:live_code_id>/simulate", "/live-codes/<int:live_code_id>/trial"}
 # Doors, what tells whether we live, and pages whose link is the key.
-OPEN_PAGES = re.compile(
-    r"/(login|appearance|invitation|healthz|readyz|static|favicon|theme|look|language|me\b|me/|swap/|status|metrics|demo|$|robots)"
-)
+OPEN_PAGES = re.compile(r"/(login|appearance|invitation|healthz|readyz|static|favicon|me\b|swap/|status|metrics|$)")
 # A viewer's own account is theirs; the rest looks or asks and changes nothing.
 VIEWERS_MAY = re.compile(r"/(account|logout|alerts|visitors/export)|/(told|check|simulated|swap/check)$")
 

@@ -54,6 +54,7 @@ def test_days_are_answered_as_the_contract_says(bob: Somebody) -> None:
         ("region", ["CN/CN-GD/440100"]),
         ("outcome", ["assigned", "returning", None]),
         ("device", ["phone"]),
+        ("app", ["wechat"]),
         ("placement", [None, "门口"]),
     ],
 )

@@ -1,5 +1,8 @@
 """Numbers in the panel."""
 
+import csv
+import io
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -8,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from app.stats.pages import DAYS_SHOWN, Span, read_span
+from app.stats.shell import DAYS_SHOWN, Span, read_span
 from tests.happen import event, happened, live_codes
 from tests.make import ZONE
 from tests.panel import Somebody, logged_in, somebody
@@ -127,3 +130,63 @@ def test_the_share_of_scans_from_nobody_knows_where_is_told(app: Flask, engine: 
     assert "Place unknown" not in page(app, bob, "/codes/1/stats", days=7)
     happened(engine, event(at=datetime.now(ZONE), region=None))
     assert "Place unknown: 25 % of scans" in page(app, bob, "/codes/1/stats", days=7)
+
+
+def table(app: Flask, user: Somebody, path: str, **query: Any) -> list[list[str]]:
+    reply = logged_in(app, user).get(path, query_string={"lang": "en", **query})
+    assert reply.status_code == 200 and reply.content_type.startswith("text/csv"), reply.text
+    return list(csv.reader(io.StringIO(reply.data.decode("utf-8-sig"))))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_stretch_before_is_drawn_beside_when_asked_for(app: Flask, bob: Somebody) -> None:
+    assert "Scans before" not in page(app, bob, "/codes/1/stats")
+    for path in ("/codes/1/stats", "/stats"):
+        text = page(app, bob, path, compare=1)
+        assert "line-before" in text and "Scans before" in text and 'name="compare" value="1"' in text
+    assert "line-before" in page(app, bob, "/codes/1/stats", compare=1, days=1)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_hours_of_the_week_are_a_table(app: Flask, bob: Somebody) -> None:
+    text = page(app, bob, "/codes/1/stats", days=7)
+    assert text.count('class="heat-5"') == 1 and text.count('class="heat-0"') == 7 * 24 - 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_way_from_scan_to_group_is_told_step_by_step(app: Flask, engine: Engine, bob: Somebody) -> None:
+    happened(engine, event("press", at=datetime.now(ZONE), visitor=None))
+    text = page(app, bob, "/codes/1/stats", days=7)
+    funnel = text[text.index('class="funnel"') :].partition("</ol>")[0]
+    assert re.findall(r'<b class="number">(\d+)</b>', funnel) == ["3", "3", "2", "1"]
+    assert "67 % of the step before" in funnel
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_apps_are_told_apart(app: Flask, engine: Engine, bob: Somebody) -> None:
+    happened(engine, event(at=datetime.now(ZONE), app="wechat"), event(at=datetime.now(ZONE), app="douyin"))
+    text = page(app, bob, "/codes/1/stats", days=7)
+    assert "Opened with" in text and "WeChat" in text and "Douyin" in text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_table_is_a_file(app: Flask, bob: Somebody) -> None:
+    today = f"{datetime.now(ZONE):%Y-%m-%d}"
+    assert table(app, bob, "/stats.csv")[1][:3] == [today, "3", "3"]
+    assert table(app, bob, "/stats.csv", by="live_code")[1][:2] == ["海报 <b>", "3"]
+    assert table(app, bob, "/codes/1/stats.csv", by="day")[1][:2] == [today, "3"]
+    assert ["iPhone", "2"] in [line[:2] for line in table(app, bob, "/codes/1/stats.csv", by="device")]
+    week = table(app, bob, "/codes/1/stats.csv", by="week", days=7)
+    assert (len(week), len(week[0])) == (8, 25) and sum(int(cell) for line in week[1:] for cell in line[1:]) == 3
+    for by in ("hour", "member", "choice", "region", "outcome", "app", "placement"):
+        assert len(table(app, bob, "/codes/1/stats.csv", by=by)) > 1
+    browser = logged_in(app, bob)
+    assert browser.get("/codes/1/stats.csv?by=nonsense").status_code == 404
+    assert browser.get("/codes/2/stats.csv").status_code == 404
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_period_is_said_in_the_readers_words(app: Flask, bob: Somebody) -> None:
+    query = {"from": "2026-10-24", "to": "2026-11-22"}
+    assert "Oct 24, 2026 – Nov 22, 2026" in page(app, bob, "/codes/1/stats", **query)
+    assert "2026年10月24日 – 2026年11月22日" in page(app, bob, "/stats", **{**query, "lang": "zh"})
