@@ -39,7 +39,11 @@ class Loader:
                     return Standing(there, standing.home)
                 token = secrets.token_hex(8).encode()
                 if not self._is_closed(standing.home) and self._lock(standing.home, token):
-                    self._load(live_code_id, standing, token)
+                    try:
+                        self._load(live_code_id, standing, token)
+                    except LedgerDown:
+                        self._unlock(standing.home, token)
+                        raise
                 elif time.monotonic() > deadline:
                     raise NotReady(f"live code {live_code_id} is being loaded")
                 else:
@@ -96,6 +100,10 @@ class Loader:
         name = keys.prefix(bucket).encode() + b"l:" + scope.encode()
         taken = self._scripts.command(bucket, b"SET", name, token, b"NX", b"PX", b"%d" % LOCK_MILLISECONDS)
         return taken is not None
+
+    def _unlock(self, scope: str, token: bytes) -> None:
+        with contextlib.suppress(LedgerDown):  # then it runs out
+            self._scripts.run("unlock", keys.bucket_of(scope), b"l:" + scope.encode(), token)
 
     def _load(self, live_code_id: int, standing: Standing, token: bytes) -> None:
         home, bucket = standing.home, keys.bucket_of(standing.home)

@@ -6,7 +6,7 @@ local scope = ARGV[3]
 if #ARGV == 3 then
   local n = 1
   local meta = call('HGET', nth(scope, 0), '#')
-  if meta then _, n = unpack('>I4I4', meta) end
+  if meta then n = unpack('>I4', meta, 5) end
   for i = 0, n - 1 do call('UNLINK', nth(scope, i)) end
   call('SREM', P .. 'n', scope)
 end

@@ -23,6 +23,7 @@ from app.ledger.protocol import (
     Held,
     LedgerDown,
     NoRoom,
+    NotReady,
     Returning,
     Stale,
     StuckAnswer,
@@ -206,7 +207,10 @@ class RedisLedger:
         self._epoch = self._loader.begin()
         number = 0
         for live_code_id, _ in self._truth.versions():
-            self._loader.ensure(live_code_id)
+            try:
+                self._loader.ensure(live_code_id)
+            except NotReady as busy:  # whoever loads it has as much of it as we
+                log.warning("%s", busy)
             number += 1
         return number
 
