@@ -29,6 +29,7 @@ from app.ledger.redis import RedisLedger
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from app.ledger.streams import Streams
+from app.ledger.timed import WIDTH, timed
 from app.ledger.truth import Truth
 from app.ledger.wire import Servers
 from app.outside import expiry_ocr
@@ -37,6 +38,7 @@ from app.outside.geo import BUNDLED, Geo
 from app.outside.hooks import Poster
 from app.outside.images import Corners, Upload
 from app.outside.notify import Notifier
+from app.outside.tallies import Tallies
 from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
 from app.people.erase import Eraser
@@ -83,6 +85,7 @@ class House:
     files: FileStore
     geo: Geo
     decider: Decider
+    claims: Tallies
     drainer: Drainer
     background: Background
     eraser: Eraser
@@ -155,6 +158,7 @@ class House:
             clock=utc_now,
             waiting=self.drainer.waiting,
             behind=self._behind,
+            claims=self.claims.sums,
             seen_by=seen_by,
         )
 
@@ -249,6 +253,7 @@ def build(settings: Settings) -> House:
     sender = _sender(settings, engine, Survey(snapshots, ledger).standing, turn)
     beside = (sender.run, tag_rules.run, exports.run)
     drainer = Drainer(engine, spool, audience, chores, turn, streams, ticks, beside)
+    claims = Tallies(settings.data_dir / "claims", WIDTH)
     return House(
         settings=settings,
         engine=engine,
@@ -257,7 +262,8 @@ def build(settings: Settings) -> House:
         ledger=ledger,
         files=FileStore(settings.data_dir / "images"),
         geo=Geo(settings.geoip_db or BUNDLED, settings.geoip_fill_db),
-        decider=Decider(snapshots, ledger, utc_now),
+        decider=Decider(snapshots, timed(ledger, claims), utc_now),
+        claims=claims,
         drainer=drainer,
         background=Background(drainer, settings.data_dir / "pipeline.lock"),
         eraser=eraser,

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 CLAIMED_FOR = timedelta(minutes=2)
 AT_ONCE = 50
 DIGEST_LINES = 50
+# Which of a member's pages puts it right.
+_PAGES = dict.fromkeys(SWAPPED, "/swap") | {"headcount": "/headcount"}
 
 _live_codes = sa.table("live_codes", *(sa.column(name) for name in ("id", "name")))
 _members = sa.table("members", *(sa.column(name) for name in ("id", "current_version")))
@@ -224,7 +226,7 @@ def _lines(session: Session, desk: Desk, alerts: Sequence[Alert], now: datetime)
     for alert in alerts:
         member, owner = members.get(alert.member_id or 0, ("", ""))
         act = f"/codes/{alert.live_code_id}" if not member else f"/members/{alert.member_id}"
-        act += "/swap" if member and alert.kind in SWAPPED else ""
+        act += _PAGES.get(alert.kind, "") if member else ""
         token = tokens.get(alert.member_id or 0)
         lines.append(
             wording.Line(

@@ -1,6 +1,6 @@
 """What the pages and the commands of this feature work with besides SQL; made once by the wiring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Protocol
@@ -53,8 +53,8 @@ class Behind:
 @dataclass(frozen=True, slots=True)
 class Desk:
     """key: seals channels and signs links. public_url: where the panel is, without a slash at its end. waiting: how
-    many scan events are not in SQL yet; behind: how that is going. seen_by: the query of live codes a user sees
-    (`level="edit"`: may change)."""
+    many scan events are not in SQL yet; behind: how that is going. claims: `ledger.timed`'s numbers. seen_by: the query
+    of live codes a user sees (`level="edit"`: may change)."""
 
     survey: Survey
     ledger: Ledger
@@ -66,4 +66,5 @@ class Desk:
     clock: Callable[[], datetime]
     waiting: Callable[[], int]
     behind: Callable[[], Behind]
+    claims: Callable[[], Sequence[int]]
     seen_by: Callable[..., Any]

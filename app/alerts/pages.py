@@ -16,7 +16,9 @@ from app.alerts.desk import DESK, Desk
 from app.alerts.models import Alert, AlertChannel, SwapLink
 from app.alerts.survey import labels, thresholds
 from app.db import db, writing
+from app.ledger import LedgerDown
 from app.rules.alerting import SWAPPED
+from app.rules.forecast import Outlook
 from app.web.paging import read_page
 from app.web.toast import say
 
@@ -187,8 +189,11 @@ def rule(live_code_id: int) -> Answer:
 
 
 def _rule_page(live_code_id: int, name: str, limits: Any, is_muted: bool, errors: forms.Errors | None = None) -> str:
+    expected, groups = _expected(live_code_id)
     return render_template(
         "alerts/rule.html",
+        expected=expected,
+        groups=groups,
         live_code_id=live_code_id,
         name=name,
         limits=limits,
@@ -197,6 +202,32 @@ def _rule_page(live_code_id: int, name: str, limits: Any, is_muted: bool, errors
         errors=errors or {},
         days=DAYS,
     )
+
+
+def _expected(live_code_id: int) -> tuple[Outlook | None, list[dict[str, Any]]]:
+    """The outlook, and each member's part in it; nothing while the ledger does not answer."""
+    now = desk().clock()
+    try:
+        facts = desk().survey.expected(db.session, live_code_id, now)
+    except LedgerDown:
+        facts = None
+    if facts is None or facts.outlook is None:
+        return None, []
+    full_at = facts.outlook.full_at
+    shown = [member for member in facts.snapshot.members if member.id in full_at or member.id in facts.wants_headcount]
+    names = labels(db.session, [member.id for member in shown])
+    return facts.outlook, [
+        {
+            "id": member.id,
+            "name": names[member.id][0],
+            "taken": facts.taken.get(member.id, 0),
+            "capacity": member.capacity,
+            "full_at": full_at.get(member.id),
+            "wants_headcount": member.id in facts.wants_headcount,
+        }
+        for member in shown
+        if member.id in names
+    ]
 
 
 @blueprint.route("/members/<int:member_id>/links", methods=["GET", "POST"])

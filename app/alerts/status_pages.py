@@ -7,9 +7,10 @@ through a proxy, which looks like this machine.
 import hmac
 import ipaddress
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Response, current_app, make_response, render_template, request
@@ -19,6 +20,7 @@ from app.alerts import store
 from app.alerts.desk import DESK, Behind, Desk
 from app.db import db
 from app.ledger import LedgerDown
+from app.ledger.timed import EDGES, FAILED, MICROSECONDS
 from app.rules.alerting import statuses
 from app.web import settings
 from app.web.errors import known_problem
@@ -35,6 +37,7 @@ class Seen:
     """What could be learnt. None: its store does not answer."""
 
     claim_seconds: float | None
+    claims: Sequence[int]
     members: Mapping[str, int] | None
     waiting: int | None
     behind: Behind | None
@@ -42,6 +45,11 @@ class Seen:
     backlog: store.Backlog
     round_at: datetime | None
     round_ms: int | None
+
+    @property
+    def mean_claim_ms(self) -> float | None:
+        counted = sum(self.claims[: len(EDGES) + 1])
+        return self.claims[MICROSECONDS] / counted / 1000 if counted else None
 
     def round_age(self, now: datetime) -> float | None:
         return None if self.round_at is None else max(0.0, (now - self.round_at).total_seconds())
@@ -58,6 +66,7 @@ def look(now: datetime) -> Seen:
     last = store.last_round(db.session)
     return Seen(
         claim_seconds=claim,
+        claims=desk().claims(),
         members=members,
         waiting=_unless_down(desk().waiting),
         behind=_unless_down(desk().behind),
@@ -142,6 +151,7 @@ def lines(seen: Seen, now: datetime) -> Iterable[str]:
     if seen.claim_seconds is not None:
         words = "What a scan's first question to the ledger takes now"
         yield from _metric("huozi_ledger_answer_seconds", "gauge", words, {None: round(seen.claim_seconds, 6)})
+    yield from _claim_lines(seen.claims)
     if seen.members is not None:
         by_state = {("state", state): count for state, count in seen.members.items()}
         yield from _metric("huozi_members", "gauge", "Members of live codes that run, by state", by_state)
@@ -165,6 +175,19 @@ def lines(seen: Seen, now: datetime) -> Iterable[str]:
     if age is not None:
         words = "Since alerts were last looked for; above two minutes nobody does"
         yield from _metric("huozi_alert_round_age_seconds", "gauge", words, {None: round(age, 1)})
+
+
+def _claim_lines(claims: Sequence[int]) -> Iterable[str]:
+    """A histogram, as Prometheus wants it: each bucket holds those before it, too."""
+    name = "huozi_claim_seconds"
+    yield f"# HELP {name} What a scan waits for: one claim in the ledger, all processes of this machine\n"
+    yield f"# TYPE {name} histogram\n"
+    buckets = list(accumulate(claims[: len(EDGES) + 1]))
+    for edge, count in zip((*map(str, EDGES), "+Inf"), buckets, strict=True):
+        yield f'{name}_bucket{{le="{edge}"}} {count}\n'
+    yield f"{name}_sum {claims[MICROSECONDS] / 1e6:.6f}\n{name}_count {buckets[-1]}\n"
+    words = "Claims that the ledger did not answer"
+    yield from _metric("huozi_claims_failed_total", "counter", words, {None: claims[FAILED]})
 
 
 def _metric(name: str, kind: str, words: str, values: Mapping[Any, float]) -> Iterable[str]:

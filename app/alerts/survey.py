@@ -87,6 +87,15 @@ class Survey:
             found.append(Surveyed(facts, thresholds(rules.get(snapshot.id)), _is_muted(rules.get(snapshot.id))))
         return found
 
+    def expected(self, session: Session, live_code_id: int, now: datetime) -> Facts | None:
+        """What is expected of one live code, for its page; None where there is none. Raises LedgerDown."""
+        snapshot = self._snapshots.by_id(live_code_id)
+        if snapshot is None:
+            return None
+        taken = self._taken([snapshot], now)
+        out, doubtful = self._outlook(session, snapshot, taken, now)
+        return Facts(snapshot, taken, outlook=out, wants_headcount=doubtful)
+
     def standing(self, session: Session, now: datetime) -> list[Facts]:
         """Who has room, without what the past says: for numbers that are asked for every few seconds."""
         snapshots = [found for found in self._running(session, now) if found is not None]

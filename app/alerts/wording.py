@@ -13,6 +13,7 @@ import flask_babel
 from flask_babel import force_locale, format_datetime, lazy_gettext
 
 from app.rules import regions
+from app.rules.alerting import SWAPPED
 from app.web.i18n import LOCALES, language
 
 gettext: Callable[..., str] = flask_babel.gettext
@@ -50,6 +51,11 @@ SIGNALS: Mapping[str, Any] = {
     "headcounts": lazy_gettext("by your headcounts"),
     "presses": lazy_gettext("by long-presses"),
     "seats": lazy_gettext("by seats given out"),
+}
+# Why a forecast is not to be relied on.
+DOUBTS: Mapping[str, Any] = {
+    "few": lazy_gettext("uncertain: too few people come to tell"),
+    "wave": lazy_gettext("uncertain: more people come than on any day before"),
 }
 # Why a message was not sent; anything else is shown as it is ("answered 403", "errcode 93000").
 REASONS: Mapping[str, Any] = {
@@ -156,11 +162,12 @@ def what(line: Line, now: datetime, zone: tzinfo) -> str:
         case "forecast":
             empty_at = datetime.fromtimestamp(n["empty_at"], UTC)
             hours = max(1, round((empty_at - now).total_seconds() / 3600))
+            signal = SIGNALS.get(n["signal"], n["signal"])
             return gettext(
                 "room for about %(hours)s more hours, until %(when)s (%(signal)s)",
                 hours=hours,
                 when=moment(empty_at, zone),
-                signal=SIGNALS.get(n["signal"], n["signal"]),
+                signal=f"{signal}; {DOUBTS[n['doubt']]}" if n.get("doubt") in DOUBTS else signal,
             )
         case "nobody":
             return gettext("no code has room or is valid: nobody gets in")
@@ -180,6 +187,14 @@ def what(line: Line, now: datetime, zone: tzinfo) -> str:
         case "headcount":
             return gettext("may have more room than we think: look how many people are in it")
     return str(KINDS.get(line.kind, line.kind))
+
+
+def in_about(at: datetime, now: datetime) -> str:
+    """ "in about 9 h", and in days from two days on."""
+    hours = max(1, round((at - now).total_seconds() / 3600))
+    if hours < 48:
+        return gettext("in about %(hours)s h", hours=hours)
+    return gettext("in about %(days)s days", days=round(hours / 24))
 
 
 def title(lines: Sequence[Line], kind: str) -> str:
@@ -206,8 +221,16 @@ def text(lines: Sequence[Line], now: datetime, zone: tzinfo, queue_url: str) -> 
     if len(lines) > MOST_LINES:
         more = len(lines) - MOST_LINES
         parts.append(ngettext("and %(num)s more", "and %(num)s more", more))
-    if len(lines) > 1:
-        parts.append(gettext("All of them, one after the other: %(url)s", url=queue_url))
+    to_swap = len({line.act_url for line in lines if line.kind in SWAPPED})
+    if to_swap > 1:
+        parts.append(
+            ngettext(
+                "%(num)s code to swap, one after the other: %(url)s",
+                "%(num)s codes to swap, one after the other: %(url)s",
+                to_swap,
+                url=queue_url,
+            )
+        )
     return "\n".join(parts)
 
 

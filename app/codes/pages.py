@@ -21,6 +21,7 @@ from app.codes import (  # noqa: F401
     forms,
     host_pages,
     hosts,
+    many_pages,
     member_pages,
     panel_forms,
     places_pages,
@@ -29,6 +30,7 @@ from app.codes import (  # noqa: F401
     share_pages,
     store,
     swap_pages,
+    timeline_pages,
     upload_pages,
 )
 from app.codes.cards import Overview, cards_of, overview

@@ -205,6 +205,7 @@ def _of_outlook(snapshot: Snapshot, outlook: Outlook, limits: Thresholds, now: d
         numbers: dict[str, int | str] = {
             "empty_at": int(outlook.empty_at.timestamp()),
             "signal": outlook.learnt.signal,
+            "doubt": outlook.doubt,
             "share": round(outlook.learnt.share * 100),
             "per_day": round(outlook.per_day),
         }
