@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal
@@ -26,7 +27,8 @@ BadTargetCode = Literal["payment_code", "not_a_link"]
 class Kind:
     """One row of the table. `default_capacity` None: unlimited; `lifetime_hours` None: does not expire by itself.
 
-    `app_link` opens the member's app from outside it ({link} is replaced by the percent-encoded link).
+    `app_link` opens the member's app from outside it ({link} is replaced by the percent-encoded link). `channel`: the
+    query parameter by which the other side is told where somebody came from.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Kind:
     needs_wechat: bool
     blocked_in_wechat: bool
     app_link: str | None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,32 @@ def ascii_form(text: str) -> str | None:
     return quote(parts._replace(netloc=apart.authority).geturl(), safe=_SAFE)
 
 
+# What WeCom takes, and hands back as `state` when somebody has become a customer.
+CHANNEL_BYTES = 64
+
+
+def with_channel(link: str, kind: Kind, channel: str) -> str:
+    """The link with `channel` as its own kind of parameter; as it is where there is none, or where it brings its own.
+
+    A channel of more than 64 bytes keeps its beginning and gets a mark that tells it from others that begin alike.
+    """
+    if kind.channel is None or not channel:
+        return link
+    parts = urlsplit(link)
+    if any(piece.partition("=")[0] == kind.channel for piece in parts.query.split("&")):
+        return link
+    pair = f"{kind.channel}={quote(_cut(channel), safe='')}"
+    return parts._replace(query=f"{parts.query}&{pair}" if parts.query else pair).geturl()
+
+
+def _cut(channel: str) -> str:
+    whole = channel.encode()
+    if len(whole) <= CHANNEL_BYTES:
+        return channel
+    mark = "~" + blake2b(whole, digest_size=4).hexdigest()
+    return whole[: CHANNEL_BYTES - len(mark)].decode(errors="ignore") + mark
+
+
 # All that may stand in a link as it is, "%" included: what is encoded already stays as it is.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
@@ -212,6 +241,7 @@ def _kind(row: Mapping[str, Any]) -> Kind:
         needs_wechat=row.get("needs_wechat", False),
         blocked_in_wechat=row.get("blocked_in_wechat", False),
         app_link=row.get("app_link"),
+        channel=row.get("channel"),
     )
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from app.rules.model import Member, Outcome, Snapshot
+from app.scan.channel import told
 from app.scan.decide import Answer
 from app.scan.landing import SHOWN, refusal_text
 from app.scan.wording import say
@@ -11,13 +12,14 @@ from app.scan.wording import say
 UNKNOWN: dict[str, Any] = {"outcome": "unknown", "live_code": None, "member": None, "choice": None, "choices": []}
 
 
-def json_of(answer: Answer, language: str, now: datetime) -> dict[str, Any]:
-    """The contract's shape; the same decision for programs."""
+def json_of(answer: Answer, language: str, now: datetime, channel: str = "") -> dict[str, Any]:
+    """The contract's shape; the same decision for programs. `channel`: what the member's link is told, if it can be."""
     decision, snapshot = answer.decision, answer.snapshot
+    member = told(decision.member, channel) if decision.member is not None else None
     return {
         "outcome": decision.outcome.value,
         "live_code": {"slug": snapshot.slug, "title": snapshot.title} if snapshot is not None else None,
-        "member": _member_json(decision.member, snapshot, decision.outcome),
+        "member": _member_json(member, snapshot, decision.outcome),
         "choice": {"id": decision.choice.id, "title": decision.choice.title} if decision.choice else None,
         "choices": [
             {"id": c.choice.id, "title": c.choice.title, "description": c.choice.description, "room": c.room}

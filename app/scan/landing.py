@@ -15,6 +15,7 @@ from markupsafe import Markup
 from app.rules import regions
 from app.rules.kinds import openable
 from app.rules.model import ChoicePolicy, Contact, Member, Outcome, Snapshot
+from app.scan.channel import channel_of, told
 from app.scan.decide import Answer, ChoiceRoom, Scanner, asks_position
 from app.scan.page import Card, Link, Reach, Stuck, Text, View, Where, plain
 from app.scan.way_in import presses, way_in
@@ -48,7 +49,7 @@ def view_of(
     if trial:
         view = replace(view, bar=say(scanner.language, "trial"), trial=trial, may_be_framed=True)
     if outcome in SHOWN and answer.decision.member is not None:
-        return _with_code(view, answer, answer.decision.member, scanner, now)
+        return _with_code(view, answer, told(answer.decision.member, channel_of(answer, scanner)), scanner, now)
     if outcome is Outcome.HELD:
         return _held(view, answer)
     if outcome is Outcome.CHOOSE:
@@ -70,7 +71,7 @@ def key_of(answer: Answer, scanner: Scanner, token: str, now: datetime) -> Hasha
     choice, seat = answer.decision.choice, answer.seat
     return (
         (snapshot.id, snapshot.version, member.id, choice and choice.id, outcome, token),
-        (scanner.language, scanner.app, scanner.device),
+        (scanner.language, scanner.app, scanner.device, channel_of(answer, scanner)),
         answer.decision.place if snapshot.asks_city else None,
         (outcome is Outcome.RETURNING and _just_taken(answer, now), seat is not None and seat.changes == 0),
     )

@@ -20,6 +20,7 @@ from app.rules.model import ChoicePolicy, Outcome
 from app.rules.slugs import is_slug
 from app.scan import landing, places
 from app.scan.answer_json import UNKNOWN, json_of
+from app.scan.channel import channel_of, told
 from app.scan.decide import Answer, Decider, Refused
 from app.scan.page import Headers, Pages
 from app.scan.pictures import Pictures
@@ -221,7 +222,7 @@ class ScanDoor:
             return self._unknown(environ)
         now = self._pages.clock()
         if wants_json(environ):
-            reply = json_reply(200, json_of(answer, guest.scanner.language, now))
+            reply = json_reply(200, json_of(answer, guest.scanner.language, now, channel_of(answer, guest.scanner)))
         else:
             token, ahead = self._decider.page_token(answer), fetches_ahead(environ)
             key = None if trial else landing.key_of(answer, guest.scanner, token, now)
@@ -246,7 +247,7 @@ class ScanDoor:
             return None
         if KINDS[member.kind].blocked_in_wechat and guest.scanner.app in IN_WECHAT:
             return None
-        return ascii_form(member.target_url or "")
+        return ascii_form(told(member, channel_of(answer, guest.scanner)).target_url or "")
 
     def _unknown(self, environ: Environ) -> Reply:
         language = self._visitors.language(environ)

@@ -1,0 +1,91 @@
+"""A 获客链接 is told where somebody came from, so that WeCom knows it too."""
+
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from app.rules.kinds import CHANNEL_BYTES, KINDS, with_channel
+from tests.scan.phone import CHROME, SAFARI, WECHAT, Doorway
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+LINK = "https://work.weixin.qq.com/ca/cawcde0123456789"
+
+
+def channel_in(link: str) -> list[str]:
+    return parse_qs(urlsplit(link).query).get("customer_channel", [])
+
+
+def test_the_button_tells_the_placement_each_its_own(doorway: Doorway) -> None:
+    code = doorway.world.live_code()
+    doorway.world.member(code, target=LINK)
+    for placement in ("gate", "hall", "gate"):
+        page = doorway.phone(WECHAT).get(f"/s/{code.slug}?p={placement}").text
+        assert f'href="{LINK}?customer_channel={placement}"' in page
+    assert f'href="{LINK}"' in doorway.phone(WECHAT).get(f"/s/{code.slug}").text
+
+
+def test_outside_wechat_the_app_s_own_link_tells_it_too(doorway: Doorway) -> None:
+    code = doorway.world.live_code()
+    doorway.world.member(code, target=LINK)
+    page = doorway.phone(SAFARI).get(f"/s/{code.slug}?p=gate").text
+    assert "weixin://biz/ww/profile/" in page
+    href = page.split('href="weixin://biz/ww/profile/')[1].split('"')[0]
+    assert unquote(href) == f"{LINK}?customer_channel=gate"
+
+
+def test_a_live_code_that_redirects_sends_the_placement_along(doorway: Doorway) -> None:
+    code = doorway.world.live_code(open="redirect")
+    doorway.world.member(code, target=LINK)
+    reply = doorway.phone(WECHAT).get(f"/s/{code.slug}?p=%E5%A4%A7%E9%97%A8")
+    assert reply.status_code == 302
+    assert channel_in(reply.headers["Location"]) == ["大门"]
+    assert reply.headers["Location"].isascii()
+
+
+def test_programs_are_told_the_same_link(doorway: Doorway) -> None:
+    code = doorway.world.live_code()
+    doorway.world.member(code, target=LINK)
+    told = doorway.phone(WECHAT).get(f"/s/{code.slug}?p=gate", "application/json").json
+    assert told["member"]["target_url"] == f"{LINK}?customer_channel=gate"
+
+
+def test_without_a_placement_it_is_the_group_they_chose(doorway: Doorway) -> None:
+    code = doorway.world.live_code(kind="grouped")
+    choice = doorway.world.choice(code, title="母婴群", tag="母婴")
+    doorway.world.member(code, choice_id=choice, target=LINK)
+    phone = doorway.phone(WECHAT)
+    phone.scan(code.slug)
+    told = phone.post(f"/s/{code.slug}/choose", {"choice_id": choice}, accept="application/json").json
+    assert channel_in(told["member"]["target_url"]) == ["母婴"]
+
+
+def test_other_links_are_left_as_they_are(doorway: Doorway) -> None:
+    code = doorway.world.live_code()
+    doorway.world.member(code, target="https://example.com/join?a=1")
+    assert 'href="https://example.com/join?a=1"' in doorway.phone(CHROME).get(f"/s/{code.slug}?p=gate").text
+
+
+@pytest.mark.parametrize(
+    ("link", "channel", "whole"),
+    [
+        (LINK, "gate", f"{LINK}?customer_channel=gate"),
+        (f"{LINK}?x=1", "gate", f"{LINK}?x=1&customer_channel=gate"),
+        (f"{LINK}?customer_channel=mine", "gate", f"{LINK}?customer_channel=mine"),
+        (LINK, "", LINK),
+        (LINK, "a&b=c #", f"{LINK}?customer_channel=a%26b%3Dc%20%23"),
+    ],
+)
+def test_the_parameter_is_added_once_and_escaped(link: str, channel: str, whole: str, database_url: str) -> None:
+    assert with_channel(link, KINDS["wecom_acquisition"], channel) == whole
+
+
+@pytest.mark.parametrize("channel", ["x" * 64, "x" * 65, "门" * 21, "门" * 22, "门" * 100, "a" + "门" * 99])
+def test_what_is_too_long_for_wecom_is_cut_and_stays_different(channel: str, database_url: str) -> None:
+    [kept] = channel_in(with_channel(LINK, KINDS["wecom_acquisition"], channel))
+    [other] = channel_in(with_channel(LINK, KINDS["wecom_acquisition"], channel + "!"))
+    assert len(kept.encode()) <= CHANNEL_BYTES
+    assert kept != other
+    if len(channel.encode()) <= CHANNEL_BYTES:
+        assert kept == channel
+    else:
+        assert kept.startswith(channel[:18])
