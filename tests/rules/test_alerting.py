@@ -227,6 +227,13 @@ def test_what_is_worse_and_known_already_keeps_the_lesser_silent() -> None:
     assert only_the_last(found, {"date:2": -12}) == (found, [])
 
 
+def test_a_cause_without_a_family_speaks_for_itself() -> None:
+    alone = Cause("overflow:1", "overflow", Level.URGENT, 1)
+    found = causes(facts(make.member(1, expires_at=NOW + hours(30))), Thresholds(), NOW)
+    assert alone.family is None
+    assert only_the_last([alone, *found], {"date:1": -12}) == ([alone], found)
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "expected"),
     [(22, 8, False), (11, 13, True), (12, 13, True), (11, 12, False), (23, 13, True), (12, 12, False)],

@@ -436,3 +436,21 @@ def test_whoever_is_assigned_is_eligible_in_the_trace_and_the_other_way_round(
 
 def test_ranks_are_spelled_as_in_the_trace() -> None:
     assert [r.value for r in Rank] == ["pin", "active", "reserve", "suspect", "last_resort"]
+
+
+def test_plans_of_one_moment_share_what_stands() -> None:
+    code = snapshot([member(1), member(2, expires_at=make.NOW + make.hours(2))])
+    standing = routing.stand(code, make.NOW)
+    assert standing.good_until == make.NOW + make.hours(2)
+    shared = routing.compile_plan(code, None, Place.UNKNOWN, make.NOW + make.hours(1), standing=standing)
+    assert set(shared.keep) == {1, 2}
+
+
+def test_what_stood_before_something_expired_is_not_gone_by() -> None:
+    code = snapshot([member(1), member(2, expires_at=make.NOW + make.hours(2))])
+    standing = routing.stand(code, make.NOW)
+    later = routing.compile_plan(code, None, Place.UNKNOWN, make.NOW + make.hours(2), standing=standing)
+    earlier = routing.compile_plan(code, None, Place.UNKNOWN, make.NOW - make.hours(1), standing=standing)
+    assert set(later.keep) == {1}
+    assert set(earlier.keep) == {1, 2}
+    assert later.tiers

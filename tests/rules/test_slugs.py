@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.rules.slugs import ALPHABET, RESERVED, SLUG_LENGTH, is_slug, make_slug
+from app.rules.slugs import ALPHABET, RESERVED, SLUG_LENGTH, is_placement, is_slug, make_slug
 
 
 def rolls_for(*words: str):
@@ -53,6 +53,16 @@ def test_a_well_formed_slug_may_be_looked_up(text: str) -> None:
 )  # fmt: skip
 def test_anything_else_is_no_slug(text: str) -> None:
     assert not is_slug(text)
+
+
+@pytest.mark.parametrize("text", ["a", "north-gate", "A_1", "南门", "x" * 32])
+def test_a_placement_is_named_in_letters_digits_and_chinese(text: str) -> None:
+    assert is_placement(text)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 33, "a b", "a/b", "é", "<b>", "a\n", "南 门"])
+def test_anything_else_names_no_placement(text: str) -> None:
+    assert not is_placement(text)
 
 
 @settings(deadline=None)
