@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from app.rules.model import Member, Outcome, Snapshot
+from app.scan.answer import Answer
 from app.scan.channel import told
-from app.scan.decide import Answer
 from app.scan.landing import SHOWN, refusal_text
 from app.scan.wording import say
 

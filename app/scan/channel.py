@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from app.rules.kinds import KINDS, with_channel
 from app.rules.model import Member
-from app.scan.decide import Answer, Scanner
+from app.scan.answer import Answer, Scanner
 
 
 def channel_of(answer: Answer, scanner: Scanner) -> str:

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from app.rules import regions
 from app.rules.kinds import openable
 from app.rules.model import ChoicePolicy, Contact, Member, Outcome, Snapshot
+from app.scan.answer import Answer, ChoiceRoom, Scanner, asks_position
 from app.scan.channel import channel_of, told
-from app.scan.decide import Answer, ChoiceRoom, Scanner, asks_position
 from app.scan.page import Card, Link, Reach, Stuck, Text, View, Where, plain
 from app.scan.way_in import presses, way_in
 from app.scan.wording import TEXTS, act, moment, say

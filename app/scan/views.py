@@ -19,9 +19,10 @@ from app.rules.kinds import KINDS, ascii_form
 from app.rules.model import ChoicePolicy, Outcome
 from app.rules.slugs import is_slug
 from app.scan import landing, places
+from app.scan.answer import Answer, Refused
 from app.scan.answer_json import UNKNOWN, json_of
 from app.scan.channel import channel_of, told
-from app.scan.decide import Answer, Decider, Refused
+from app.scan.decide import Decider
 from app.scan.page import Headers, Pages
 from app.scan.pictures import Pictures
 from app.scan.reply import NO_STORE, Refusing, Reply, error_reply, json_reply, page_reply, redirect

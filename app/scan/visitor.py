@@ -19,8 +19,8 @@ from app.rules.regions import Place
 from app.rules.slugs import is_placement
 from app.rules.targeting import Position
 from app.scan.agents import Agent, read_agent
+from app.scan.answer import Answer, Scanner
 from app.scan.cookie import VISITOR_BYTES, Kept, pack, unpack
-from app.scan.decide import Answer, Scanner
 from app.web.client_ip import Address, Network, client_address
 from app.web.i18n import from_header
 from app.web.signing import sign, verify

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from app.rules.kinds import KINDS, openable
 from app.rules.model import Member
-from app.scan.decide import Scanner
+from app.scan.answer import Scanner
 from app.scan.page import Link, View
 from app.scan.wording import act, app_name, home_app, say
 

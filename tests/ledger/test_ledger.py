@@ -6,7 +6,7 @@ from datetime import timedelta
 from app.ledger import KeptSeat
 from app.rules.model import Outcome
 from app.rules.regions import Place
-from app.scan.decide import Answer, Refused
+from app.scan.answer import Answer, Refused
 from tests import make
 from tests.ledger.world import World
 

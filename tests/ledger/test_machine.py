@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from app.ledger import Ledger
 from app.rules import routing
 from app.rules.model import Outcome
-from app.scan.decide import Answer, Refused
+from app.scan.answer import Answer, Refused
 from tests.ledger.books import Books, Held
 from tests.ledger.world import World
 

@@ -14,7 +14,7 @@ from app.ledger import KeptSeat, Ledger, LedgerDown, keys, scripts
 from app.ledger.spool import Spool, spool_files
 from app.pipeline.models import events
 from app.rules.tally import ScanEvent
-from app.scan.decide import Answer
+from app.scan.answer import Answer
 from tests import happen
 from tests.faults.clusters import until
 from tests.ledger.test_settling import Pipeline

@@ -19,7 +19,9 @@ from app.db.session import writing
 from app.ledger import Ledger
 from app.rules.model import Count, Outcome, Snapshot
 from app.rules.regions import Place
-from app.scan.decide import Answer, Decider, Refused, Scanner, count_keys
+from app.scan.answer import Answer, Refused, Scanner
+from app.scan.attempt import count_keys
+from app.scan.decide import Decider
 from tests import make
 from tests.ledger.books import Books, Held, SqlBooks
 

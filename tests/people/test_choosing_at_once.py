@@ -23,7 +23,7 @@ from app.ledger.tables import seats
 from app.people.models import Visitor, VisitorTag
 from app.rules.model import Outcome
 from app.rules.regions import Place
-from app.scan.decide import Answer, Scanner
+from app.scan.answer import Answer, Scanner
 from app.settings import load
 from tests import make
 

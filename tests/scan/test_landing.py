@@ -10,7 +10,7 @@ import pytest
 from app.rules.model import ChoicePolicy, Contact, Decision, Member, Outcome, Snapshot
 from app.rules.regions import Place
 from app.scan import landing
-from app.scan.decide import Answer, ChoiceRoom, Scanner
+from app.scan.answer import Answer, ChoiceRoom, Scanner
 from app.scan.page import View, render
 from tests import make
 from tests.scan.phone import words

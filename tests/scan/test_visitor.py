@@ -8,8 +8,8 @@ import pytest
 from app.ledger import KeptSeat
 from app.rules.model import Decision, Outcome
 from app.rules.regions import Place
+from app.scan.answer import Answer
 from app.scan.cookie import MOST_SEATS, Kept
-from app.scan.decide import Answer
 from app.scan.visitor import LONGEST_COOKIE, REFRESH_DAYS, Guest, Visitors, placement_of, query_value, remembered
 from app.settings import load
 from tests import make

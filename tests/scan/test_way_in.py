@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.rules.regions import Place
-from app.scan.decide import Scanner
+from app.scan.answer import Scanner
 from app.scan.page import View
 from app.scan.way_in import way_in
 from tests import make
