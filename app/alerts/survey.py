@@ -89,7 +89,8 @@ class Survey:
 
     def expected(self, session: Session, live_code_id: int, now: datetime) -> Facts | None:
         """What is expected of one live code, for its page; None where there is none. Raises LedgerDown."""
-        snapshot = self._snapshots.by_id(live_code_id)
+        version = session.scalar(sa.select(_live_codes.c.version).where(_live_codes.c.id == live_code_id))
+        snapshot = self._snapshots.by_id(live_code_id, at_least=version)
         if snapshot is None:
             return None
         taken = self._taken([snapshot], now)
@@ -129,7 +130,7 @@ class Survey:
         self, session: Session, snapshot: Snapshot, taken: Mapping[int, int], now: datetime
     ) -> tuple[Outlook | None, tuple[int, ...]]:
         known = self._outlooks.get(snapshot.id)
-        if known is not None and known[0] == snapshot.version and timedelta() <= now - known[1] < FORECAST_EVERY:
+        if known and known[0] == snapshot.version and known[2] and timedelta() <= now - known[1] < FORECAST_EVERY:
             return known[2], known[3]
         stocks = stocks_of(session, snapshot, taken, now)
         out, doubtful = foretell(snapshot, stocks, now)
