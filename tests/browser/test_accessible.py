@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from app.settings import ROOT
 from tests.browser.demo import DESK, PHONE, Demo, log_in, start_demo, visiting
@@ -19,7 +20,10 @@ PANEL = (
     "/codes/1", "/codes/1/rules", "/codes/1/page", "/codes/1/print", "/codes/1/history", "/codes/1/headcounts",
     "/codes/1/stats", "/codes/2", "/codes/2/choices", "/codes/3/stats", "/codes/1/trial", "/codes/1/sharing",
     "/members/1", "/members/1/swap",
-    "/stats", "/visitors", "/visitors/tags",
+    "/codes/1/places", "/codes/1/stats?compare=1", "/codes/1/stats?days=1", "/codes?folder=-",
+    "/stats", "/visitors", "/visitors/tags", "/visitors/rules", "/visitors/rules/new",
+    "/returns", "/codes/1/returns", "/alerts", "/alerts/log", "/alerts/channels/new", "/codes/1/alerts",
+    "/members/1/links", "/status", "/hosts", "/webhooks", "/webhooks/new",
     "/account", "/account/password", "/account/devices", "/account/tokens", "/users", "/audit", "/system",
 )  # fmt: skip
 DOOR = ("/login", "/me", "/api/v1/docs", "/nothing-here")
@@ -74,6 +78,29 @@ def test_panel_keeps_nobody_out(browser: Browser, demo: Demo, size: dict[str, An
     with visiting(browser, demo, language, color_scheme=scheme, **size) as visit:
         log_in(visit.page, language)
         found = look_at(visit.page, PANEL)
+        assert not found, "\n".join(found)
+        assert visit.complaints == []
+
+
+@pytest.mark.parametrize(("size", "language", "scheme"), LOOKS)
+def test_what_opens_on_a_page_keeps_nobody_out(
+    browser: Browser, demo: Demo, size: dict[str, Any], language: str, scheme: str
+) -> None:
+    """The card being edited, the ticked list, the page of a swap link."""
+    with visiting(browser, demo, language, color_scheme=scheme, **size) as visit:
+        page = visit.page
+        log_in(page, language)
+        page.goto("/codes/1")
+        page.locator(".member-actions [hx-get]").first.click()
+        expect(page.locator(".is-edited")).to_be_visible()
+        found = judged(page)
+        page.goto("/codes")
+        page.locator(".code-tick input").first.check()
+        found += judged(page)
+        page.goto("/members/1/links")
+        page.locator("main form button[type=submit]").first.click()
+        link = page.locator("main .copyable code").first.inner_text()
+        found += look_at(page, [urlsplit(link).path])
         assert not found, "\n".join(found)
         assert visit.complaints == []
 
