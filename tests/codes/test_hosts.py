@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app import create_app
 from app.accounts.models import User
+from app.codes import hosts
 from app.codes.hosts import Origins
 from app.codes.models import Host, LiveCode
 from app.db import db, make_engine, writing
@@ -168,3 +169,26 @@ def test_codes_from_before_there_were_hosts_keep_their_address(
         migrations.upgrade()
         assert db.session.scalar(sa.select(LiveCode.host).where(LiveCode.slug == "t-old")) == kept
     close(app)
+
+
+def test_hosts_are_refused_by_name(session: Session) -> None:
+    own, asker = "https://go.example.com", make.asker()
+    with writing(session):
+        known = hosts.add_host(session, asker, "https://q.example.org", own)
+        assert isinstance(known, hosts.Host)
+        for again in (own, known.origin):
+            assert hosts.add_host(session, asker, again, own).code == "duplicate_host"  # type: ignore[union-attr]
+        hosts.make_default(session, asker, known.id, own)
+        assert hosts.remove_host(session, asker, known.id).code == "host_in_use"  # type: ignore[union-attr]
+        for number in range(hosts.MOST_HOSTS - 1):
+            session.add(hosts.Host(origin=f"https://h{number}.example.org", is_default=False))
+        session.flush()
+        assert hosts.add_host(session, asker, "https://more.example.org", own).code == "host_limit"  # type: ignore[union-attr]
+
+
+def test_who_may_not_is_told_forbidden(app: Flask, session: Session) -> None:
+    with writing(session):
+        user = make.user_row(session, role="marketer")
+    answer = Browser(app, session, user).client.get("/hosts", headers={"Accept": "application/json"})
+    assert answer.status_code == 403
+    assert answer.json["error"]["code"] == "forbidden"  # type: ignore[index]
