@@ -5,6 +5,7 @@ Everything here is made before the server forks its workers and opens no connect
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -43,6 +44,8 @@ from app.people.absorb import absorb
 from app.people.desk import Desk as PeopleDesk
 from app.people.erase import Eraser
 from app.people.identities import phone_digest
+from app.people.orders import Joiner
+from app.people.retention import Keeping
 from app.people.tag_rules import TagRules
 from app.people.tasks import Folder, Runner
 from app.pipeline import history
@@ -91,6 +94,7 @@ class House:
     eraser: Eraser
     sender: Sender
     exports: Runner
+    keeping: Keeping
 
     def serving(self, app: WSGI) -> WSGI:
         """`app` in a process that serves: events are folded in the background of whichever worker gets the lock."""
@@ -179,6 +183,7 @@ class House:
             tell_tagged=webhooks.tell_tagged,
             exports=self.exports.folder,
             digest=phone_digest(self.settings.secret_key.encode()),
+            joiner=Joiner(self.ledger.share),
         )
 
     def visitors(self) -> Visitors:
@@ -251,7 +256,10 @@ def build(settings: Settings) -> House:
     )
     chores = (rollup.forget_old_days, forget_old)
     sender = _sender(settings, engine, Survey(snapshots, ledger).standing, turn)
-    beside = (sender.run, tag_rules.run, exports.run)
+    keeping = Keeping(
+        engine, eraser, exports.folder, utc_now, history.forget_events, history.forget_dead, turn or nullcontext()
+    )
+    beside = (sender.run, tag_rules.run, exports.run, keeping.run)
     drainer = Drainer(engine, spool, audience, chores, turn, streams, ticks, beside)
     claims = Tallies(settings.data_dir / "claims", WIDTH)
     return House(
@@ -269,6 +277,7 @@ def build(settings: Settings) -> House:
         eraser=eraser,
         sender=sender,
         exports=exports,
+        keeping=keeping,
     )
 
 

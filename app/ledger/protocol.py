@@ -161,6 +161,10 @@ class Ledger(Protocol):
         """Forgets this visitor under these live codes, or everywhere (None), and leaves keyed-hash tombstones, so that
         no signed cookie brings a seat back; counts stay. Answers how many seats were forgotten."""
 
+    def share(self, stays: str, other: str) -> int:
+        """Two visitors are one person: both hold the same seats from now on, of each scope the one taken first. Counts
+        stay. Answers how many seats are shared."""
+
     def lease(self, plan: Plan) -> Candidate | None:
         """Somebody who may be shown to a new visitor while the store does not answer: one seat of the few that this
         worker may give away unasked, at most 2 % of the last known room. None: nobody, or no such seats."""

@@ -330,6 +330,13 @@ class RedisLedger:
         self._truth.erase(visitor, live_code_ids)
         return gone
 
+    def share(self, stays: str, other: str) -> int:
+        names = [packing.visitor_field(visitor) for visitor in (stays, other)]
+        words = [word for name in names for word in (name, b"%d" % packing.spread(name))]
+        number = sum(int(self._scripts.run("share", bucket, *words)) for bucket in range(keys.BUCKETS))
+        # Scopes nobody has loaded into Redis since it began are SQL's alone.
+        return max(number, self._truth.share(stays, other))
+
     # -- a claim, step by step ---------------------------------------------------------------------------------------
 
     def _message(self, claim: Claim, bucket: int) -> bytes:

@@ -33,6 +33,7 @@ from app.ledger.protocol import (
     Stale,
     StuckAnswer,
 )
+from app.ledger.sharing import share
 from app.ledger.spool import Spool
 from app.ledger.statements import LOCK, Found
 from app.ledger.tables import ledger_state, seats, stuck_reports, tombstones
@@ -165,6 +166,9 @@ class SqlLedger:
             return gone
 
         return self._retrying(forget)
+
+    def share(self, stays: str, other: str) -> int:
+        return self._retrying(lambda connection: share(connection, stays, other))
 
     # -- a claim, step by step ---------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from app.ledger import counting, packing
 from app.ledger.keys import own_scope
 from app.ledger.leaving import SUSPECT_AFTER, SUSPECT_WITHIN
 from app.ledger.protocol import NotReady
+from app.ledger.sharing import share
 from app.ledger.statements import LOCK, insert_for
 from app.ledger.streams import MARK_BITS
 from app.ledger.tables import ledger_state, member_counts, members, seats, stuck_reports, tombstones
@@ -200,6 +201,11 @@ class Truth:
             for place in [EVERYWHERE] if live_code_ids is None else sorted(live_code_ids):
                 stone = {"visitor_hash": self.tombstone(visitor, place), "at": datetime.now(UTC)}
                 connection.execute(self._insert(tombstones).values(stone).on_conflict_do_nothing())
+
+    def share(self, stays: str, other: str) -> int:
+        """What SQL knows of two visitors' seats becomes one person's."""
+        with self._writing() as connection:
+            return share(connection, stays, other)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

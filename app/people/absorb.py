@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from app.db.upsert import Insert, insert_rows
-from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
+from app.people.models import Alias, Tag, Visitor, VisitorLiveCode, VisitorTag
 from app.rules.model import ChoicePolicy
 from app.rules.tally import ScanEvent, count_of
 
@@ -23,6 +23,7 @@ CHOICE_CATEGORY = "behaviour"
 
 _VISITORS: sa.Table = Visitor.__table__  # type: ignore[assignment]
 _UNDER_CODES: sa.Table = VisitorLiveCode.__table__  # type: ignore[assignment]
+_ALIASES: sa.Table = Alias.__table__  # type: ignore[assignment]
 _TAGS: sa.Table = Tag.__table__  # type: ignore[assignment]
 _VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
 # Events of a page that was asked for; a beacon's say nothing new.
@@ -40,9 +41,20 @@ def absorb(connection: Connection, events: Sequence[ScanEvent]) -> None:
     known = [event for event in events if event.visitor and event.outcome != "preview"]
     if not known:
         return
+    known = list(by_their_own_keys(connection, known))
     ids = _add_visitors(connection, known)
     _add_under_codes(connection, known, ids)
     _add_tags(connection, known, ids)
+
+
+def by_their_own_keys(connection: Connection, events: Sequence[ScanEvent]) -> Sequence[ScanEvent]:
+    """The same events; those of another browser of somebody known under the key SQL knows them by."""
+    keys = {event.visitor for event in events}
+    query = sa.select(_ALIASES.c.key, _VISITORS.c.key).join(_VISITORS, _VISITORS.c.id == _ALIASES.c.visitor_id)
+    own = {row[0]: row[1] for row in connection.execute(query.where(_ALIASES.c.key.in_(keys)))}
+    if not own:
+        return events
+    return [event.with_answer(visitor=own[event.visitor]) if event.visitor in own else event for event in events]
 
 
 @dataclass(slots=True)

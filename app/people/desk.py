@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.people.erase import Eraser
+from app.people.orders import Joiner
 from app.people.tag_store import TellTagged
 from app.people.tasks import Folder
 
@@ -34,3 +35,4 @@ class Desk:
     tell_tagged: TellTagged
     exports: Folder
     digest: Callable[[str], str]
+    joiner: Joiner

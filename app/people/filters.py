@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
+import marshmallow as ma
+
 from app.people.models import TAG_CHARACTERS
 from app.people.wanted import Search, Wanted
 from app.rules import regions
@@ -101,7 +103,7 @@ def _day(text: str) -> date | None:
 def _moment(text: str, _context: Context) -> datetime | None:
     try:
         found: datetime = Moment().deserialize(text)
-    except Exception:
+    except ma.ValidationError:
         return None
     return found
 

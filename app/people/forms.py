@@ -6,15 +6,17 @@ from typing import Any
 import marshmallow as ma
 from flask_babel import lazy_gettext as _
 
+from app.people.identities import KINDS
 from app.people.models import CATEGORIES, TAG_CHARACTERS
 from app.rules import regions
 from app.rules.lifecycle import RFM_CLASSES, STAGES
-from app.web.fields import REQUIRED, Flag, Form, Id, Moment, PageQuery, Text, Whole, Word, refused
+from app.web.fields import REQUIRED, Flag, Form, Id, Moment, PageQuery, Part, Several, Text, Whole, Word, refused
 from app.web.parsing import LARGEST_ID
 
 # A tag that somebody gives by hand is what they believe of a visitor.
 CATEGORY_BY_HAND = "predicted"
 FORMATS = ("csv", "xlsx")
+MOST_CENTS = 10**12
 
 COLUMN_WORDS: Mapping[str, Any] = {
     "id": _("Visitor"),
@@ -107,3 +109,32 @@ class TaskForm(Form):
 class SegmentForm(Form):
     name = Text(100, blank=False, required=True)
     filter = _filter()
+
+
+class CalledForm(Form):
+    kind = Word(*KINDS, required=True)
+    value = Text(200, blank=False, required=True)
+
+
+class OrderForm(Form):
+    order_id = Text(64, blank=False, required=True)
+    amount_cents = Whole(
+        -MOST_CENTS, MOST_CENTS, required=True, metadata={"description": "In hundredths; refunds below 0."}
+    )
+    currency = Text(3, load_default="CNY")
+    product = Text(200, load_default="")
+    at = Moment(required=True)
+    visitor_id = Id(load_default=None, allow_none=True)
+    kind = Word(*KINDS, metadata={"description": "What `value` is, where the visitor is known by it."})
+    value = Text(200)
+
+
+class OrdersForm(Form):
+    orders = Several(Part(OrderForm), 500, required=True)
+
+
+class OrdersQuery(ma.Schema):
+    class Meta:
+        unknown = ma.EXCLUDE
+
+    visitor_id = Whole(1, LARGEST_ID, text=True, required=True)

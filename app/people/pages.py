@@ -16,6 +16,10 @@ from app.db import db, writing
 from app.people import (  # noqa: F401
     filters,
     forms,
+    order_pages,
+    orders,
+    orders_api,
+    retention_pages,
     rule_pages,
     rule_store,
     segment_pages,
@@ -34,6 +38,7 @@ from app.web.toast import say
 
 LIVE_CODES_OFFERED = 300
 TAGS_OFFERED = 200
+ORDERS_SHOWN = 20
 
 
 def asked() -> filters.Asked:
@@ -86,6 +91,8 @@ def visitor(visitor_id: int) -> str | Response:
         "people/visitor.html",
         person=people[0],
         portrait=wording.portrait(people[0]),
+        identities=orders.identities_of(db.session, asker_id(), row.id),
+        orders=orders.orders_of(db.session, asker_id(), row.id, ORDERS_SHOWN),
         rules={rule.id: (rule, verdict) for rule, _tag, verdict in explained},
         may_change=may_change,
         events=[

@@ -116,5 +116,42 @@ class SegmentWithCount(SegmentAnswer):
     visitors = ma.fields.Integer(metadata={"description": "How many it finds now."})
 
 
+class IdentityAnswer(ma.Schema):
+    kind = ma.fields.String()
+    value = ma.fields.String(attribute="key", metadata={"description": "Of a phone number, its keyed digest."})
+    at = Moment()
+
+
+class OrderAnswer(ma.Schema):
+    order_id = ma.fields.String(attribute="number")
+    visitor_id = ma.fields.Integer(allow_none=True)
+    amount_cents = ma.fields.Integer()
+    currency = ma.fields.String()
+    product = ma.fields.String()
+    at = Moment()
+
+
+class OrderPage(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(OrderAnswer))
+
+
+class PersonalAnswer(ma.Schema):
+    id = ma.fields.Integer()
+    external_ids = ma.fields.List(ma.fields.Nested(IdentityAnswer))
+    orders = ma.fields.List(ma.fields.Nested(OrderAnswer))
+
+
+class OrderLineAnswer(ma.Schema):
+    line = ma.fields.Integer(metadata={"description": "0: the file as a whole."})
+    column = ma.fields.String()
+    message = ma.fields.String()
+
+
+class OrdersAnswer(ma.Schema):
+    orders = ma.fields.Integer()
+    new = ma.fields.Integer()
+    problems = ma.fields.List(ma.fields.Nested(OrderLineAnswer))
+
+
 def visitor_answer(person: Person) -> Any:
     return VisitorAnswer().dump(person)

@@ -21,6 +21,8 @@ def _words() -> dict[str, Any]:
         "category_name": lambda category: wording.CATEGORIES[category],
         "condition_words": wording.condition,
         "reason_words": wording.reason,
+        "money": wording.money,
+        "identity_names": wording.IDENTITIES,
         "can_write": current_user.can_write,
         "is_admin": current_user.is_admin,
     }

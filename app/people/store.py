@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.people.models import Tag, Visitor, VisitorLiveCode, VisitorTag
+from app.people.models import Alias, Tag, Visitor, VisitorLiveCode, VisitorTag
 from app.people.wanted import Wanted, found, is_changeable, is_seen, number
 
 # What must be seen of tables that belong to `codes`.
@@ -148,8 +148,23 @@ def find_visitor(session: Session, asker_id: int | None, visitor_id: int) -> Vis
     return session.get(Visitor, visitor_id) if known is not None else None
 
 
+def known_ids(session: Session, asker_id: int | None, ids: Collection[int]) -> list[int]:
+    """Those of these visitors who were ever under a live code of the asker's."""
+    found_ids, _ = found(asker_id, Wanted())
+    return list(session.scalars(found_ids.where(found_ids.selected_columns[0].in_(ids))))
+
+
+def is_wholly_changeable(session: Session, asker_id: int | None, visitor_id: int) -> bool:
+    """Whether the asker may change every live code this visitor was under: only then is the person theirs alone."""
+    places = sa.select(VisitorLiveCode.live_code_id).where(VisitorLiveCode.visitor_id == visitor_id)
+    beyond = places.where(sa.not_(is_changeable(VisitorLiveCode.live_code_id, asker_id)))
+    return session.execute(beyond.limit(1)).first() is None
+
+
 def find_by_key(session: Session, key: str) -> Visitor | None:
-    return session.scalar(sa.select(Visitor).where(Visitor.key == key))
+    """By any key of theirs."""
+    alias = sa.select(Alias.visitor_id).where(Alias.key == key)
+    return session.scalar(sa.select(Visitor).where(sa.or_(Visitor.key == key, Visitor.id.in_(alias))))
 
 
 def live_codes_of(session: Session, asker_id: int | None, visitor_id: int, *, to_change: bool = False) -> list[int]:

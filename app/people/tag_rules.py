@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from app.db.upsert import Insert, insert_rows
+from app.people.absorb import by_their_own_keys
 from app.people.histories import Scope, histories
 from app.people.models import TagRule, TagRuleDue, Visitor, VisitorLiveCode, VisitorTag
 from app.people.tag_store import TellTagged, tell_nobody, unless_given
@@ -70,7 +71,7 @@ class TagRules:
         rules = _rules_at(connection, {event.live_code_id for event in known})
         if not rules:
             return
-        keys = {event.visitor for event in known}
+        keys = {event.visitor for event in by_their_own_keys(connection, known)}
         ids = list(connection.scalars(sa.select(Visitor.id).where(Visitor.key.in_(keys)).order_by(Visitor.id)))
         self.ask(connection, rules, ids)
 

@@ -61,9 +61,13 @@ def found(asker_id: int | None, wanted: Wanted) -> tuple[sa.Select[int], sa.Colu
 def number(asker_id: int | None, wanted: Wanted) -> sa.Select[int]:
     """How many they are. People who were at several live codes are not sorted out but looked for among all: of a
     million, a third of the time, and PostgreSQL does it with several processes."""
-    ids, is_under = _rows(asker_id, wanted)
-    if is_under and wanted.live_code_id is None:
-        ids = sa.select(Visitor.id).where(Visitor.id.in_(ids))
+    under = _under_conditions(asker_id, wanted)
+    if not under or wanted.live_code_id is not None:
+        ids, _ = _rows(asker_id, wanted)
+    else:
+        there = sa.select(VisitorLiveCode.visitor_id).where(*under)
+        person = [*_conditions(asker_id, wanted, Visitor.id), *_profile_conditions(wanted)]
+        ids = sa.select(Visitor.id).where(Visitor.id.in_(there), *person)
     return sa.select(sa.func.count()).select_from(ids.subquery())
 
 
@@ -85,7 +89,7 @@ def _conditions(asker_id: int | None, wanted: Wanted, id: Any) -> list[sa.Column
     if wanted.tag:
         conditions.append(id.in_(_tagged(asker_id, wanted, wanted.tag)))
     if wanted.without_tag:
-        conditions.append(id.not_in(_tagged(asker_id, wanted, wanted.without_tag)))
+        conditions.append(_is_none_of(id, _tagged(asker_id, wanted, wanted.without_tag)))
     if wanted.stage is not None:
         conditions += _stage_conditions(asker_id, wanted, wanted.stage, id)
     if wanted.rfm is not None:
@@ -110,7 +114,7 @@ def _profile_conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     return [column == value for column, value in named if value]
 
 
-def _tagged(asker_id: int | None, wanted: Wanted, name: str) -> sa.Select[int]:
+def _tagged(asker_id: int | None, wanted: Wanted, name: str) -> sa.Select[Any]:
     tags = sa.select(Tag.id).where(Tag.name == name)
     places = _places(VisitorTag.live_code_id, asker_id, wanted.live_code_id)
     return sa.select(VisitorTag.visitor_id).where(VisitorTag.tag_id.in_(tags), *places)
@@ -135,19 +139,16 @@ def _under_conditions(asker_id: int | None, wanted: Wanted) -> list[sa.ColumnEle
     return found
 
 
-def _stage_conditions(
-    asker_id: int | None, wanted: Wanted, stage: Bounds, id: Any
-) -> list[sa.ColumnElement[bool]]:  # fmt: skip
-    """Scans and orders both keep somebody active; their own row says when they scanned, if everybody is asked."""
+def _stage_conditions(asker_id: int | None, wanted: Wanted, stage: Bounds, id: Any) -> list[sa.ColumnElement[bool]]:
+    """Scans and orders both keep somebody active."""
     worth = sa.select(Worth.visitor_id).where(owned(Worth.owner_id, asker_id))
     found: list[sa.ColumnElement[bool]] = []
     if stage.after is not None:
-        found.append(
-            sa.or_(_seen_after(asker_id, wanted, stage.after, id), id.in_(worth.where(Worth.last_at > stage.after)))
-        )
+        active = sa.union_all(_seen_after(asker_id, wanted, stage.after), worth.where(Worth.last_at > stage.after))
+        found.append(id.in_(active))
     if stage.until is not None:
-        found.append(sa.not_(_seen_after(asker_id, wanted, stage.until, id)))
-        found.append(id.not_in(worth.where(Worth.last_at > stage.until)))
+        found.append(_is_none_of(id, _seen_after(asker_id, wanted, stage.until)))
+        found.append(_is_none_of(id, worth.where(Worth.last_at > stage.until)))
     orders = sa.func.sum(Worth.orders)
     if stage.least_orders:
         several = worth.group_by(Worth.visitor_id).having(orders >= stage.least_orders)
@@ -155,20 +156,22 @@ def _stage_conditions(
             several = several.having(orders <= stage.most_orders)
         found.append(id.in_(several))
     elif stage.most_orders == 0:
-        found.append(id.not_in(worth))
+        found.append(_is_none_of(id, worth))
     return found
 
 
-def _seen_after(asker_id: int | None, wanted: Wanted, at: datetime, id: Any) -> sa.ColumnElement[bool]:
-    if id is Visitor.id:
-        return Visitor.last_seen_at > at
-    if wanted.live_code_id is not None:
-        return VisitorLiveCode.last_at > at
+def _is_none_of(id: Any, ids: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """NOT IN, as PostgreSQL can join it."""
+    column = ids.selected_columns[0]
+    return sa.not_(ids.where(column == id).correlate(id.table).exists())
+
+
+def _seen_after(asker_id: int | None, wanted: Wanted, at: datetime) -> sa.Select[Any]:
+    if asker_id is None and wanted.live_code_id is None:
+        whoever = sa.orm.aliased(Visitor)
+        return sa.select(whoever.id).where(whoever.last_seen_at > at)
     row = sa.orm.aliased(VisitorLiveCode)
-    found: sa.ColumnElement[bool] = id.in_(
-        sa.select(row.visitor_id).where(row.last_at > at, *_places(row.live_code_id, asker_id, None))
-    )
-    return found
+    return sa.select(row.visitor_id).where(row.last_at > at, *_places(row.live_code_id, asker_id, wanted.live_code_id))
 
 
 def _buyers(asker_id: int | None, buyer: Buyer) -> sa.Select[int]:

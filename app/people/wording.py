@@ -300,3 +300,30 @@ def task_title(kind: str, tag: str) -> str:
     if kind == "untag":
         return gettext("Tag “%(tag)s” taken off", tag=tag)
     return gettext("Visitors as %(kind)s", kind={"csv": "CSV", "xlsx": "Excel"}[kind])
+
+
+LINE_PROBLEMS = {
+    "missing": lazy_gettext("The column %(column)s is missing."),
+    "wrong": lazy_gettext("%(column)s cannot be used."),
+    "unknown": lazy_gettext("There is no such visitor."),
+    "too_many": lazy_gettext("Too many lines; at most %(most)s at once."),
+    "no_csv": lazy_gettext("This is no CSV file."),
+}
+IDENTITIES = {
+    "openid": "openid",
+    "external_userid": lazy_gettext("WeCom contact"),
+    "phone": lazy_gettext("Phone (digest)"),
+}
+
+
+def line_problem(problem: Any) -> str:
+    return str(LINE_PROBLEMS[problem.what]) % {"column": problem.column, "most": 20_000}
+
+
+RETENTION = {
+    "events": (lazy_gettext("Single events, days"), lazy_gettext("Timelines and tag rules read them.")),
+    "visitors": (lazy_gettext("People not seen for, days"), lazy_gettext("They are erased, their seats too.")),
+    "identities": (lazy_gettext("External ids, days"), lazy_gettext("Openids, WeCom contacts, phone digests.")),
+    "files": (lazy_gettext("Finished files, days"), lazy_gettext("Exports of visitors.")),
+    "dead": (lazy_gettext("Entries nobody could read, days"), lazy_gettext("Set aside by the pipeline.")),
+}

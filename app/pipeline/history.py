@@ -1,6 +1,7 @@
 """Single events, read back and forgotten: the timeline of one person."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
@@ -27,3 +28,15 @@ def forget(connection: Connection, visitor: str, live_code_ids: Collection[int])
         .where(dead_events.c.raw.contains(visitor, autoescape=True))
         .values(raw=sa.func.replace(dead_events.c.raw, visitor, "erased"))
     )
+
+
+def forget_events(connection: Connection, before: datetime, limit: int) -> int:
+    """Deletes single events from before then, at most so many; what was counted of them stays. How many there were."""
+    old = sa.select(events.c.uid).where(events.c.at < before).limit(limit)
+    return connection.execute(sa.delete(events).where(events.c.uid.in_(old))).rowcount
+
+
+def forget_dead(connection: Connection, before: datetime, limit: int) -> int:
+    """The same of entries nobody could read."""
+    old = sa.select(dead_events.c.id).where(dead_events.c.at < before).limit(limit)
+    return connection.execute(sa.delete(dead_events).where(dead_events.c.id.in_(old))).rowcount
