@@ -40,7 +40,7 @@ class Bounded(psycopg.Connection[Any]):
 
 def bind(engine: Engine, seconds: float) -> None:
     """From now on every connection of this engine is bounded."""
-    breaker = Breaker()
+    breaker = Breaker(CONNECT_SECONDS + seconds)
     kind: Any = type("BoundedHere", (Bounded,), {"breaker": breaker, "seconds": seconds})
 
     @event.listens_for(engine, "do_connect")

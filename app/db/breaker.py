@@ -11,9 +11,11 @@ PAUSE_SECONDS = 1.0
 
 
 class Breaker:
-    """Of one database, in one process. Safe over threads."""
+    """Of one database, in one process. `answer_seconds`: how long it may take to find out whether it is back; nobody
+    else tries meanwhile. Safe over threads."""
 
-    def __init__(self, pause_seconds: float = PAUSE_SECONDS) -> None:
+    def __init__(self, answer_seconds: float = 0.0, pause_seconds: float = PAUSE_SECONDS) -> None:
+        self._answer = answer_seconds
         self._pause = pause_seconds
         self._lock = threading.Lock()
         self._until = 0.0  # 0: the database answers
@@ -36,7 +38,7 @@ class Breaker:
         with self._lock:
             if monotonic() < self._until:
                 return True
-            self._until = monotonic() + self._pause
+            self._until = monotonic() + self._answer + self._pause
             return False
 
     def trip(self) -> None:

@@ -195,7 +195,7 @@ class WriteTurn:
         self._file = lock_file
         self.wait_seconds = wait_seconds
         self.is_probe = False  # of whoever's turn it is: they look whether SQLite's lock is free again, briefly
-        self._breaker = Breaker()
+        self._breaker = Breaker(2 * PROBE_SECONDS)
         self._threads = threading.Lock()
         self._pid = -1
         self._fd = -1
@@ -203,13 +203,13 @@ class WriteTurn:
     def __enter__(self) -> None:
         is_probe = self._breaker.is_open
         if self._breaker.refuses():
-            raise sqlite3.OperationalError("database is locked, as it was a moment ago")
+            raise sqlite3.OperationalError("the database was locked a moment ago")
         if not self._threads.acquire(timeout=PROBE_SECONDS if is_probe else self.wait_seconds):
             self._breaker.trip()
             raise sqlite3.OperationalError("database is locked: our turn to write did not come")
         try:
             if self._breaker.is_open and not is_probe:  # whose turn it was before us has just found out
-                raise sqlite3.OperationalError("database is locked, as it was a moment ago")
+                raise sqlite3.OperationalError("the database was locked a moment ago")
             if self._file is not None:
                 self._lock(PROBE_SECONDS if is_probe else None)
             self.is_probe = is_probe

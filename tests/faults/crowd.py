@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,14 @@ class Crowd:
         took = sorted(seconds for at, seconds in self.seconds if since <= at < until)
         assert len(took) > 20, "nobody scanned"
         return took
+
+    def is_slower(self, normal: Sequence[tuple[float, float]], outage: tuple[float, float]) -> bool:
+        """Whether p99 in the outage is more than five times the normal, as it was before or after it."""
+        before = [self.p99(*one) for one in normal]
+        during = self.p99(*outage)
+        told = ", ".join(f"{seconds * 1000:.1f} ms" for seconds in before)
+        print(f"p99 of a scan: {told} before and after, {during * 1000:.1f} ms during the outage")
+        return during > 5 * max(before)
 
     def p99(self, since: float, until: float) -> float:
         took = self.took(since, until)

@@ -30,6 +30,8 @@ MEMBERS, CAPACITY = (400, 200) if PROVE else (40, 100)
 THREADS = 4
 SEEN_AGAIN = 60  # visitors who come back once more after the fault
 
+# What whoever waited says; those who were refused at once say "a moment ago".
+WAITED = ("TimeoutError", "no answer within", "connection timeout expired", "database is locked")
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 SCANS = sa.select(sa.func.count()).select_from(events).where(events.c.type == "scan")
 
@@ -82,6 +84,12 @@ class House:
     def _waiting(self) -> int:
         status = flask(["pipeline", "status"], self.environ)
         return int(status.partition('"waiting": ')[2].partition(",")[0].rstrip("}\n"))
+
+    def waits(self) -> int:
+        """How many scans have waited for a store in vain: each says so once."""
+        assert self.web is not None
+        told = [line for line in self.web.words().splitlines() if "the ledger does not answer" in line]
+        return sum("a moment ago" not in line and any(words in line for words in WAITED) for line in told)
 
     def rows(self, statement: Any) -> list[Any]:
         engine = make_engine(self.sql_url)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from app.db.breaker import PAUSE_SECONDS
-from app.db.held import PROBE_SECONDS, WAIT_SECONDS
+from app.db.held import PROBE_SECONDS
 from app.wiring import ANSWER_SECONDS
 from tests.faults.crowd import Visitor
 from tests.faults.house import LOAD_SECONDS, PROVE, SQL_OUTAGE_SECONDS, THREADS, House, open_house
@@ -30,9 +30,9 @@ def test_sql_that_is_frozen_holds_up_no_scan(house: House) -> None:
         house.postgresql.thaw()
         time.sleep(LOAD_SECONDS)
     assert during.outcomes[-1] == "assigned"
-    assert crowd.took(frozen, thawed)[-1] < ANSWER_SECONDS
+    assert house.waits() == 0
     if PROVE:
-        assert crowd.p99(frozen, thawed) <= 5 * crowd.p99(began, frozen)
+        assert not crowd.is_slower([(began, frozen), (thawed, thawed + LOAD_SECONDS)], (frozen, thawed))
     house.check(crowd)
     assert house.lost() == 0
 
@@ -82,9 +82,11 @@ def test_worker_that_missed_a_swap_shows_the_new_code_on_its_next_scan(house: Ho
             elsewhere.scan(who)
             thawed = time.monotonic()
         house.postgresql.thaw()
-        waits = [seconds for seconds in elsewhere.took(frozen, thawed) if seconds > ANSWER_SECONDS / 2]
-        assert 1 <= len(waits) <= THREADS + WORKERS * (1 + (thawed - frozen) / (ANSWER_SECONDS + PAUSE_SECONDS))
-        assert max(waits) < 3 * ANSWER_SECONDS
+        took = elsewhere.took(frozen, thawed)
+        waits = sum(seconds > ANSWER_SECONDS * 0.9 for seconds in took)
+        # Those who met it first, and then one of each worker a while; a busy machine may be slow now and then.
+        rounds = (thawed - frozen) / (ANSWER_SECONDS + PAUSE_SECONDS)
+        assert 1 <= waits <= THREADS + WORKERS * (1 + rounds) + len(took) / 50
         time.sleep(2)
         elsewhere.scan(who)
         assert who.versions[-1] == 3
@@ -108,15 +110,11 @@ def test_sqlite_that_is_locked_from_outside_holds_up_one_scan_a_while(tmp_path: 
             free = time.monotonic()
             time.sleep(LOAD_SECONDS)
         outside.close()
-        took = crowd.took(locked, free)
-        # At first those who were on their way, one after the other process's; then one of each process a while.
-        assert sum(seconds > WAIT_SECONDS * 0.9 for seconds in took) <= THREADS + WORKERS
-        assert sum(seconds > PROBE_SECONDS * 0.9 for seconds in took) <= THREADS + WORKERS * (free - locked) + WORKERS
-        assert took[-1] < 3 * WAIT_SECONDS
+        # At first those who were on their way; then, for a fifth of a second, one of each process a while.
+        rounds = (free - locked) / (PROBE_SECONDS + PAUSE_SECONDS)
+        assert 1 <= house.waits() <= THREADS + WORKERS * (1 + rounds)
         if PROVE:
-            before, during = crowd.p99(began, locked), crowd.p99(locked, free)
-            print(f"p99 {before * 1000:.1f} ms before, {during * 1000:.1f} ms during the lock")
-            assert during <= 5 * before
+            assert not crowd.is_slower([(began, locked), (free + 2, free + 2 + LOAD_SECONDS)], (locked, free))
         assert crowd.gets_a_seat_again()
         house.check(crowd)
         assert house.lost() == 0
