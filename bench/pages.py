@@ -135,7 +135,9 @@ def measure(client: FlaskClient, pages: list[str]) -> list[str]:
                 milliseconds.append((time.perf_counter() - began) * 1000)
         middle, cold, busy = statistics.median(milliseconds), milliseconds[0], statistics.median(processor)
         note = "" if answer.status_code == 200 else f"  answers {answer.status_code}"
-        print(f"{middle:10.0f} {max(milliseconds):8.0f} {cold:8.0f} {busy:5.0f} {len(said):4}  {page}{note}", flush=True)
+        print(
+            f"{middle:10.0f} {max(milliseconds):8.0f} {cold:8.0f} {busy:5.0f} {len(said):4}  {page}{note}", flush=True
+        )
         if middle > BUDGET_MS or answer.status_code != 200:
             slow.append(page)
     return slow

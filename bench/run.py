@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,11 +53,14 @@ def main() -> None:
     words.add_argument("--seconds", type=int, default=6, help="length of one measurement")
     words.add_argument("--rounds", type=int, default=5)
     words.add_argument("--stores", default=",".join(STORES), help="which of these to measure")
+    words.add_argument(
+        "--full", type=Path, help="a folder made by bench/full.py, to compare with an empty installation"
+    )
     words.add_argument("--only", default="", help="of their cases those with these words")
     words.add_argument("--no-write", action="store_true", help="leave docs/performance.md alone")
     asked = words.parse_args()
     with contextlib.ExitStack() as stack:
-        cases = make_cases(stack, asked.stores.split(","))
+        cases = make_cases(stack, asked.stores.split(","), asked.full)
         wanted = {case.name for case in cases if asked.only in case.name}
         wanted |= {case.beside for case in cases if case.name in wanted and case.beside} | {BARE}
         cases = [case for case in cases if case.name in wanted]
@@ -67,7 +71,7 @@ def main() -> None:
         write(ROOT / "docs" / "performance.md", tables)
 
 
-def make_cases(stack: contextlib.ExitStack, wanted: Sequence[str]) -> list[Case]:
+def make_cases(stack: contextlib.ExitStack, wanted: Sequence[str], full: Path | None) -> list[Case]:
     """Starts every server; they idle while another one is loaded."""
     cities = addresses()
     everywhere = [f"X-Forwarded-For: {address}" for group in zip(*cities.values(), strict=True) for address in group]
@@ -77,7 +81,8 @@ def make_cases(stack: contextlib.ExitStack, wanted: Sequence[str]) -> list[Case]
         nonlocal size
         environ = stack.enter_context(stores(database, redis=redis))
         codes = seed(environ, cities)
-        served = stack.enter_context(huozi(environ, server))
+        # With Redis the pipeline is measured by itself: it may live on another machine.
+        served = stack.enter_context(huozi(environ, server, folds=not redis))
         few, first = f"{served.url}/s/{codes.few}", f"first scan, {name}"
         size = len(urllib.request.urlopen(request(few)).read())
         return [
@@ -100,8 +105,22 @@ def make_cases(stack: contextlib.ExitStack, wanted: Sequence[str]) -> list[Case]
     if "granian" in wanted:
         made += scans("Redis, granian", "postgresql", BARE, redis=True, server="granian")
         made.insert(0, Case(GRANIAN, other := stack.enter_context(bare(size, "granian")), other.url, BARE))
+    if full is not None:
+        empty, filled = (stack.enter_context(stores("sqlite", redis=True, full=folder)) for folder in (None, full))
+        made += sizes(*((environ, stack.enter_context(huozi(environ, folds=False))) for environ in (empty, filled)))
     page = stack.enter_context(bare(size))
     return [Case(BARE, page, page.url), *made]
+
+
+def sizes(empty: tuple[dict[str, str], Served], filled: tuple[dict[str, str], Served]) -> list[Case]:
+    """The same live code alone, and among a hundred thousand others."""
+    made: list[Case] = []
+    for name, (environ, served), beside in (("empty", empty, BARE), ("full", filled, "empty")):
+        url = f"{served.url}/s/{seed(environ, {'CN': []}).few}"
+        for what, lines in (("first", list), ("returning", partial(cookies, url))):
+            other = BARE if beside == BARE else f"{what} scan, Redis, empty"
+            made.append(Case(f"{what} scan, Redis, {name}", served, url, other, lines))
+    return made
 
 
 def variants(codes: Codes, everywhere: Sequence[str]) -> Sequence[tuple[str, str, Callable[[], Sequence[str]]]]:
@@ -137,9 +156,12 @@ def measure(cases: Sequence[Case], seconds: int, rounds: int) -> dict[str, list[
     for number in range(rounds + 1):
         for case in cases:
             before = case.served.cpu_seconds()
-            measured = wrk(case.url, seconds if number else 2, lines[case.name])  # the first round warms up
+            with case.served.loaded():
+                measured = wrk(case.url, seconds if number else 2, lines[case.name])  # the first round warms up
+                spent = case.served.cpu_seconds() - before
             settle(case)
-            spent = case.served.cpu_seconds() - before
+            if case.served.rests is None:
+                spent = case.served.cpu_seconds() - before  # with what was folded afterwards
             if measured.errors:
                 raise SystemExit(f"{case.name}: {measured.errors} requests failed")
             one = Round(measured, spent / (measured.rate * (seconds if number else 2)) * 1e6)
@@ -164,7 +186,8 @@ def tails(cases: Sequence[Case], results: Mapping[str, list[Round]], seconds: in
     for case in cases:
         if case.beside in (BARE, CALL):
             rate = 0.7 * statistics.median(one.measured.rate for one in results[case.name])
-            told = open_loop(case.url, rate, seconds, case.lines())
+            with case.served.loaded():
+                told = open_loop(case.url, rate, seconds, case.lines())
             settle(case)
             ratio = told.p99_ms / told.p50_ms
             lines.append(f"| {case.name} | {told.rate:,.0f} | {told.p50_ms:.1f} | {told.p99_ms:.1f} | {ratio:.0f} |")

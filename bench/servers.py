@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,17 @@ class Served:
     url: str
     processes: tuple[int, ...]
     environ: Mapping[str, str]
+    rests: int | None = None  # the process that stands still under load
+
+    @contextlib.contextmanager
+    def loaded(self) -> Iterator[None]:
+        if self.rests is not None:
+            os.kill(self.rests, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if self.rests is not None:
+                os.kill(self.rests, signal.SIGCONT)
 
     def cpu_seconds(self) -> float:
         """What these processes and their children have spent so far."""
@@ -32,16 +45,22 @@ class Served:
 
 
 @contextlib.contextmanager
-def stores(database: str, *, redis: bool) -> Iterator[dict[str, str]]:
-    """The environment of a service with a database of its own, `sqlite` or `postgresql`, migrated."""
+def stores(database: str, *, redis: bool, full: Path | None = None) -> Iterator[dict[str, str]]:
+    """The environment of a service with a database of its own, `sqlite` or `postgresql`, migrated. `full`: begun as
+    what `bench/full.py` left there."""
     with tempfile.TemporaryDirectory(prefix="huozi-bench-") as folder, contextlib.ExitStack() as stack:
         environ = {"HUOZI_DATA_DIR": folder, "HUOZI_SECRET_KEY": "b" * 40, "HUOZI_TRUSTED_PROXIES": "127.0.0.1/32"}
         if database == "postgresql":
             server = start_postgresql()
             stack.callback(server.stop)
             environ["HUOZI_DATABASE_URL"] = server.url
+        if full is not None:
+            shutil.copy(full / "huozi.db", folder)
         if redis:
-            cache = start_redis()
+            memory = Path(tempfile.mkdtemp(prefix="huozi-redis-"))
+            if full is not None:
+                shutil.copy(full / "dump.rdb", memory)
+            cache = start_redis(folder=memory)
             stack.callback(cache.stop)
             environ["HUOZI_REDIS_URL"] = cache.url
         flask(["db", "upgrade"], {**os.environ, **environ})
@@ -49,11 +68,13 @@ def stores(database: str, *, redis: bool) -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def huozi(environ: Mapping[str, str], server: str = "gunicorn") -> Iterator[Served]:
-    """The service, and beside it the pipeline, as `make run` starts them."""
-    pipeline = [sys.executable, "-m", "flask", "--app", "wsgi", "pipeline", "run"]
-    with _started(pipeline, environ) as beside, _serving(server, "wsgi:app", environ, "/readyz") as running:
-        yield Served(running.url, (running.process.pid, beside.process.pid), environ)
+def huozi(environ: Mapping[str, str], server: str = "gunicorn", *, folds: bool = True) -> Iterator[Served]:
+    """The service, and beside it the pipeline, as `make run` starts them. `folds` False: while it is loaded the
+    pipeline stands still; what the door can do is measured apart from what the pipeline can."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "pipeline", "run"]
+    with _started(command, environ) as pipeline, _serving(server, "wsgi:app", environ, "/readyz") as running:
+        pids = (running.process.pid, pipeline.process.pid)
+        yield Served(running.url, pids, environ, None if folds else pipeline.process.pid)
 
 
 @contextlib.contextmanager
