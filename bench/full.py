@@ -7,6 +7,7 @@ scans in it with scans in an empty one.
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def fill(folder: Path, live_codes: int, each: int) -> None:
     flask(["db", "upgrade"], environ)
     flask(["user", "ensure-admin"], environ)
     seed = ["--live-codes", str(live_codes), "--members", "10", "--scans", "0", "--visitors", "0", "--days", "1"]
-    flask(["demo", "seed", *seed], environ)
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "demo", "seed", *seed]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True)
     server = start_redis()
     try:
         here = Bench(f"sqlite:///{folder}/huozi.db", server.url, folder)
