@@ -5,6 +5,7 @@ A chart is drawn here already; the script only makes it answer to a finger. The 
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -207,11 +208,20 @@ def _charted(sheet: Sheet) -> tuple[float, float, float]:
 def _chart(sheets: Sequence[Sheet]) -> dict[str, Any]:
     """What the script draws the chart of."""
     names = [gettext("CLV within 6 months"), gettext("CAC"), gettext("CLV within 1 month")]
-    points = [_charted(sheet) for sheet in sheets]
+    points = [
+        (sheet.clvs[HORIZONS.index(CHARTED[1])], sheet.cac, sheet.clvs[HORIZONS.index(CHARTED[0])]) for sheet in sheets
+    ]
     return {
         "labels": [wording.cohort_name(sheet.cohort, _by()) for sheet in sheets],
-        "series": [{"name": name, "data": [point[place] for point in points]} for place, name in enumerate(names)],
+        "series": [
+            {"name": name, "data": [_drawn(point[place]) for point in points]} for place, name in enumerate(names)
+        ],
     }
+
+
+def _drawn(value: Decimal | None) -> float | None:
+    """What is unknown is a gap."""
+    return None if value is None else float(value)
 
 
 def _file(asked: Asked, stem: str) -> Response:

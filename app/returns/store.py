@@ -126,8 +126,7 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time.min, zone)
 
 
-def _came_by(asked: Asked) -> list[sa.ColumnElement[bool]]:
-    first = _visitors.c.first_live_code_id
+def _came_by(asked: Asked, first: sa.ColumnElement[int]) -> list[sa.ColumnElement[bool]]:
     if asked.live_code_id is None:
         return [] if asked.asker_id is None else [is_seen(first, asked.asker_id)]
     mine: list[sa.ColumnElement[bool]] = [first == asked.live_code_id]
@@ -138,7 +137,7 @@ def _came_by(asked: Asked) -> list[sa.ColumnElement[bool]]:
 
 def _newcomers(session: Session, asked: Asked, edges: Sequence[datetime]) -> list[int]:
     """One stretch of an index a cohort."""
-    at, mine = _visitors.c.first_seen_at, _came_by(asked)
+    at, mine = _visitors.c.first_seen_at, _came_by(asked, _visitors.c.first_live_code_id)
     counts = [
         sa.select(sa.func.count()).select_from(_visitors).where(*mine, at >= begin, at < end).scalar_subquery()
         for begin, end in pairwise(edges)
@@ -150,32 +149,35 @@ def _revenue(session: Session, asked: Asked, edges: Sequence[datetime], currency
     """(cohort, the first horizon the order falls within) → hundredths. Whole seconds are compared, which both of our
     databases count alike."""
     first, is_sqlite = _visitors.c.first_seen_at, session.get_bind().dialect.name == "sqlite"
-    age = _seconds(_orders.c.at, is_sqlite) - _seconds(first, is_sqlite)
-    cohort = sa.case(*((first < end, number) for number, end in enumerate(edges[1:])))
-    horizon = sa.case(*((age < days * 86400, number) for number, days in enumerate(HORIZONS)))
-    # From the orders' side: what is not a bare column is looked up in no index.
+    # Put by first, so that the orders lead and the visitors follow by their key, whatever a planner guesses.
+    bought = (
+        sa.select(_orders.c.owner_id, _orders.c.visitor_id, _orders.c.at, _orders.c.amount_cents)
+        .where(_orders.c.currency == currency, _orders.c.at >= edges[0], _orders.c.visitor_id.is_not(None))
+        .cte("bought")
+        .prefix_with("MATERIALIZED")
+    )
+    # What is not a bare column is looked up in no index.
     code = _visitors.c.first_live_code_id + 0
-    here = code if asked.live_code_id is None else asked.live_code_id
-    owner = sa.select(_live_codes.c.owner_id).where(_live_codes.c.id == here).scalar_subquery()
-    mine: list[sa.ColumnElement[bool]] = [_orders.c.owner_id.in_((HOUSE, owner))]
-    if asked.live_code_id is not None:
-        mine.append(code == asked.live_code_id)
-    elif asked.asker_id is not None:
-        mine.append(is_seen(code, asked.asker_id))
-    if asked.live_code_id is not None and asked.placement:
-        mine.append(_visitors.c.first_placement == asked.placement)
-    query = (
-        sa.select(cohort.label("cohort"), horizon.label("horizon"), sa.func.sum(_orders.c.amount_cents))
-        .join_from(_orders, _visitors, _visitors.c.id == _orders.c.visitor_id)
+    age = _seconds(bought.c.at, is_sqlite) - _seconds(first, is_sqlite)
+    cohort = sa.case((first < edges[0], None), *((first < end, number) for number, end in enumerate(edges[1:])))
+    # Worked out once a row: otherwise SQLite would take two texts apart for every comparison.
+    aged = (
+        sa.select(cohort.label("cohort"), age.label("age"), bought.c.amount_cents.label("cents"))
+        .join_from(bought, _visitors, _visitors.c.id == bought.c.visitor_id)
+        .join(_live_codes, _live_codes.c.id == code)
         .where(
-            *mine,
-            _orders.c.currency == currency,
-            _orders.c.at >= edges[0],
-            first >= edges[0],
-            first < edges[-1],
-            age >= 0,
-            age < HORIZONS[-1] * 86400,
+            *_came_by(asked, code),
+            bought.c.owner_id.in_((HOUSE, _live_codes.c.owner_id)),
+            cohort.is_not(None),
+            bought.c.at >= first,
         )
+        .cte("aged")
+        .prefix_with("MATERIALIZED")
+    )
+    horizon = sa.case(*((aged.c.age < days * 86400, number) for number, days in enumerate(HORIZONS))).label("horizon")
+    query = (
+        sa.select(aged.c.cohort, horizon, sa.func.sum(aged.c.cents))
+        .where(aged.c.age >= 0, aged.c.age < HORIZONS[-1] * 86400)
         .group_by("cohort", "horizon")
     )
     return {(row[0], row[1]): int(row[2]) for row in session.execute(query)}
