@@ -19,21 +19,29 @@ OPTIONS = {
 }
 
 
-def write_xlsx(file: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], zone: tzinfo) -> None:
+def write_xlsx(
+    file: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    zone: tzinfo,
+    rows_per_sheet: int = ROWS_PER_SHEET,
+) -> None:
     """Writes a new file; a sheet that is full is followed by another one. Times are shown in `zone`: a spreadsheet
     knows none. Memory stays flat; while it is written, the disk holds the rows twice. OSError where it has no room."""
     try:
-        _write(file, header, rows, zone)
+        _write(file, header, rows, zone, rows_per_sheet)
     except xlsxwriter.exceptions.FileCreateError as error:
         raise error.args[0] from None  # the library's wrapping of an OSError
 
 
-def _write(file: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], zone: tzinfo) -> None:
+def _write(
+    file: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], zone: tzinfo, rows_per_sheet: int
+) -> None:
     with xlsxwriter.Workbook(str(file), {**OPTIONS, "tmpdir": str(file.parent)}) as book:
         moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         sheet, line = _new_sheet(book, header), 1
         for row in rows:
-            if line == ROWS_PER_SHEET:
+            if line == rows_per_sheet:
                 sheet, line = _new_sheet(book, header), 1
             for column, cell in enumerate(row):
                 if isinstance(cell, datetime):

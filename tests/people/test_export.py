@@ -129,10 +129,9 @@ def test_no_file_is_left_behind(app: Any, town: Town) -> None:
     assert list(app.extensions["huozi"].people_desk().scratch.iterdir()) == []
 
 
-def test_a_full_sheet_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.outside.sheets.ROWS_PER_SHEET", 3)
+def test_a_full_sheet_is_followed_by_another(tmp_path: Path) -> None:
     file = tmp_path / "five.xlsx"
-    write_xlsx(file, ["a"], [(number,) for number in range(5)], ZONE)
+    write_xlsx(file, ["a"], [(number,) for number in range(5)], ZONE, rows_per_sheet=3)
     with zipfile.ZipFile(file) as book:
         assert len([name for name in book.namelist() if "worksheets/sheet" in name]) == 3
 

@@ -150,7 +150,8 @@ def test_two_who_are_called_the_same_are_one(app: Flask, engine: Engine, town: T
 def test_nobody_joins_people_others_know(engine: Engine, town: Town, ann: int) -> None:
     bea = town.visitor(town.bob, live_code_id=2)
     call_them(town.bob, ann, "openid", "o-same")
-    call_them(town.bob, bea, "openid", "o-same", 409)  # Carl knows Ann, too
+    refused = call_them(town.bob, bea, "openid", "o-same", 409)  # Carl knows Ann, too
+    assert refused["error"]["code"] == "known_elsewhere"
     assert count(engine, Alias) == 0
     call_them(town.carl, bea, "openid", "o-x-1", 404)
     share(engine, 2, town.carl, "view")
