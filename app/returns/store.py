@@ -156,8 +156,8 @@ def _revenue(session: Session, asked: Asked, edges: Sequence[datetime], currency
         .cte("bought")
         .prefix_with("MATERIALIZED")
     )
-    # What is not a bare column is looked up in no index.
-    code = _visitors.c.first_live_code_id + 0
+    # What is not a bare column is looked up in no index: SQLite has no statistics to tell that this one would be long.
+    code = _visitors.c.first_live_code_id + 0 if is_sqlite else _visitors.c.first_live_code_id
     age = _seconds(bought.c.at, is_sqlite) - _seconds(first, is_sqlite)
     cohort = sa.case((first < edges[0], None), *((first < end, number) for number, end in enumerate(edges[1:])))
     # Worked out once a row: otherwise SQLite would take two texts apart for every comparison.
