@@ -51,8 +51,10 @@ def test_a_month_goes_by_and_nobody_meets_a_dead_code(month: Month) -> None:
         f"{len(month.book)} groups, {month.days} days, {month.rounds} rounds of two processes, {month.kills} killed;"
         f" {month.swapped} swaps, {month.late} of them late; scans {dict(month.met)};"
         f" {len(owed)} thresholds, {len(told)} messages, {sum(map(len, told.values())) - len(told)} sent again;"
-        f" robot {len(month.robot_heard)}"
+        f" robot {len(month.robot_heard)}; {len(month.dead)} met a dead code, {len(month.turned_away)} turned away"
     )
+    # Nobody met a dead code, and nobody was turned away while somebody had room.
+    assert (month.dead, month.turned_away) == ([], [])
     # Each threshold once, none missed, none made up.
     of_thresholds = [cause for cause, alert, _ in heard if alert["kind"] in ("expiring", "expired", "filling", "full")]
     assert Counter(of_thresholds) == Counter(owed.keys())
@@ -70,5 +72,4 @@ def test_a_month_goes_by_and_nobody_meets_a_dead_code(month: Month) -> None:
     assert len(month.robot_heard) > 10
     # What the month was to be.
     assert month.late == 3 and month.kills >= 4
-    assert month.dead == [] and month.turned_away == []
     assert month.met["assigned"] > 100 and month.met["returning"] > 10
