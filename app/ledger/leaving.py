@@ -25,6 +25,12 @@ class LostRace(Exception):
     """Another transaction took the seat or the room between our look and our write: roll back, look again."""
 
 
+def certain(held: bool) -> None:
+    """What was read before must still be so when it is written. Raises LostRace."""
+    if not held:
+        raise LostRace
+
+
 def seat_of(row: Found) -> Seat:
     return Seat(
         live_code_id=row.live_code_id,
@@ -92,8 +98,7 @@ def _locked_seat(connection: Connection, scope: str, visitor: str) -> Found | No
         return None
     connection.execute(LOCK, {"live_code_id": row.live_code_id})
     again = connection.execute(SEAT, key).first()
-    if again is None or (again.live_code_id, again.member_id) != (row.live_code_id, row.member_id):
-        raise LostRace
+    certain(again is not None and (again.live_code_id, again.member_id) == (row.live_code_id, row.member_id))
     return again
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from app.db.held import HeldConnections, WriteTurn
 from app.db.together import Together
 from app.ledger import counting, leaving, statements
-from app.ledger.leaving import LostRace, refused_by, seat_of
+from app.ledger.leaving import LostRace, certain, refused_by, seat_of
 from app.ledger.protocol import (
     Answer,
     Assigned,
@@ -256,8 +256,7 @@ class SqlLedger:
             if not with_room:
                 continue
             chosen = capacity.choose(tier.mode, with_room, turns, roll)
-            if not self._take_room(connection, claim, chosen):
-                raise LostRace
+            certain(self._take_room(connection, claim, chosen))
             return chosen
         return None
 
@@ -334,8 +333,7 @@ class SqlLedger:
             "changes": seat.changes,
             "expected": expected if expected is not None else -1,
         }
-        if self._hot.hold_seat.count(connection, values) != 1:
-            raise LostRace
+        certain(self._hot.hold_seat.count(connection, values) == 1)
 
     # -- the store ---------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from app.db import make_engine
 from app.db.held import WriteTurn
 from app.ledger import CountKey, LedgerDown, Stale
+from app.ledger.leaving import certain
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from app.ledger.tables import member_counts, outbox
@@ -93,6 +94,43 @@ def test_full_spool_sends_events_into_sql(world: World, engine: Engine, tmp_path
     assert ledger.record(event(outcome="paused"), None) is None
     assert [ScanEvent.decode(body).outcome for (body,) in world.rows(sa.select(outbox.c.body))] == ["paused"]
     ledger.close()
+
+
+def test_event_that_neither_spool_nor_sql_takes_is_counted_as_lost(tmp_path: Path) -> None:
+    blocked = tmp_path / "not a folder"
+    blocked.write_text("")
+    engine = make_engine(f"sqlite:///{tmp_path / 'empty.db'}", pool_size=0)  # it has no tables
+    spool = Spool(blocked)
+    ledger = SqlLedger(engine, spool, SECRET)
+    before = spool.losses.total()
+    with pytest.raises(LedgerDown):
+        ledger.record(event(outcome="paused"), None)
+    assert spool.losses.total() == before + 1
+    ledger.close()
+    engine.dispose()
+
+
+def test_race_that_is_lost_again_and_again_is_an_outage(world: World) -> None:
+    asked = []
+
+    def work(_: Connection) -> None:
+        asked.append(1)
+        certain(False)
+
+    with pytest.raises(LedgerDown, match="lost 4 races"):
+        world.ledger._retrying(work)  # type: ignore[attr-defined]
+    assert len(asked) == 4
+
+
+def test_who_was_refused_what_is_known(world: World) -> None:
+    code = world.live_code()
+    a = world.member(code)
+    world.member(code)
+    who = world.visitor()
+    world.scan(code, who)
+    world.stuck(code, who)
+    assert world.ledger.refused(f"lc:{code.id}", who) == {a}
+    assert world.ledger.refused(f"lc:{code.id}", world.visitor()) == frozenset()
 
 
 def test_epoch_is_one_for_all_processes(world: World, engine: Engine, spool: Spool) -> None:

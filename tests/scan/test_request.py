@@ -51,11 +51,11 @@ def body(data: bytes, length: object = "", **more: Any) -> dict[str, Any]:
     ],
 )
 def test_only_our_own_pages_send(headers: dict[str, Any], ours: bool) -> None:
-    assert is_ours(environ(**headers), PUBLIC, ()) is ours
+    assert is_ours(environ(**headers), {PUBLIC}, ()) is ours
 
 
 def test_https_at_a_proxy_nobody_named_is_not_held_against_a_phone() -> None:
-    assert is_ours(environ(HTTP_ORIGIN="https://live.example.com"), PUBLIC, ())
+    assert is_ours(environ(HTTP_ORIGIN="https://live.example.com"), {PUBLIC}, ())
 
 
 @pytest.mark.parametrize(
@@ -70,17 +70,17 @@ def test_https_at_a_proxy_nobody_named_is_not_held_against_a_phone() -> None:
 @pytest.mark.parametrize("peer", ["10.0.0.1", ""])
 def test_a_named_proxy_says_which_scheme_the_phone_used(forwarded: str, origin: str, ours: bool, peer: str) -> None:
     sent = environ(HTTP_ORIGIN=origin, HTTP_X_FORWARDED_PROTO=forwarded, REMOTE_ADDR=peer)
-    assert is_ours(sent, PUBLIC, PROXIES) is ours
+    assert is_ours(sent, {PUBLIC}, PROXIES) is ours
 
 
 def test_a_phones_own_forwarded_scheme_is_not_read() -> None:
     sent = environ(HTTP_X_FORWARDED_PROTO="https", REMOTE_ADDR="1.2.3.4")
-    assert is_ours(sent, PUBLIC, PROXIES)
-    assert is_ours(sent, PUBLIC, ())
+    assert is_ours(sent, {PUBLIC}, PROXIES)
+    assert is_ours(sent, {PUBLIC}, ())
 
 
 def test_behind_our_own_https_plain_http_is_another_origin() -> None:
-    assert not is_ours(environ(**{"wsgi.url_scheme": "https"}), PUBLIC, ())
+    assert not is_ours(environ(**{"wsgi.url_scheme": "https"}), {PUBLIC}, ())
 
 
 def test_a_body_is_read_to_its_length_and_no_further() -> None:
