@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from app.rules.coordinates import distance_m
 from app.rules.model import Member, RegionPolicy
-from app.rules.regions import covers, prefixes, specificity
+from app.rules.regions import MUNICIPALITIES, covers, prefixes, specificity
 
+CITY, PROVINCE = 3, 2
 EVERYBODY = 0
 NOWHERE = -1
 
@@ -23,6 +24,11 @@ def reach(member: Member, region: str | None) -> int:
     if region is None:
         return NOWHERE
     return max((specificity(r) for r in member.regions if covers(r, region)), default=NOWHERE)
+
+
+def is_of_the_city(member: Member, region: str | None) -> bool:
+    """Whether this member names the very city, or municipality, somebody is in."""
+    return reach(member, region) == CITY or (region in MUNICIPALITIES and reach(member, region) == PROVINCE)
 
 
 def regions_named(members: Iterable[Member]) -> frozenset[str]:

@@ -27,10 +27,12 @@ class Scanner:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRoom:
-    """`room`: seats left for this visitor's place, None where there is no cap."""
+    """`room`: seats left for this visitor's place, None where there is no cap. `is_local`: some member of it names the
+    city they are in, and not every choice has one."""
 
     choice: Choice
     room: int | None
+    is_local: bool = False
 
 
 @dataclass(frozen=True, slots=True)

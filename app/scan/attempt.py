@@ -18,6 +18,7 @@ from app.rules import capacity, routing
 from app.rules.model import ChoicePolicy, Decision, Member, Outcome, Plan, Seat, Snapshot
 from app.rules.regions import Place, nearest_city
 from app.rules.tally import ScanEvent
+from app.rules.targeting import is_of_the_city
 from app.scan.answer import Answer, ChoiceRoom, Scanner
 from app.scan.plans import Plans
 
@@ -197,6 +198,8 @@ class Attempt:
         ids = {c.member_id for _, plan in plans for tier in plan.tiers for c in tier.candidates}
         keys = count_keys(self.snapshot, [m for m in self.snapshot.members if m.id in ids], self.now)
         counts = self.ledger.counts(keys)
+        local = {m.choice_id for m in self.snapshot.members if m.id in ids and is_of_the_city(m, self.place.region)}
+        is_told = len(local) < len(plans)
         rooms = []
         for choice, plan in plans:
             candidates = {c.member_id: c for tier in plan.tiers for c in tier.candidates}.values()
@@ -204,7 +207,8 @@ class Attempt:
                 None if c.limit is None else max(0, c.limit - counts.get(c.member_id, capacity.NOTHING_COUNTED).counted)
                 for c in candidates
             ]
-            rooms.append(ChoiceRoom(choice, None if None in left else sum(n for n in left if n is not None)))
+            room = None if None in left else sum(n for n in left if n is not None)
+            rooms.append(ChoiceRoom(choice, room, is_told and choice.id in local))
         return tuple(rooms)
 
     def _say(self, decision: Decision, choice_id: int | None = None) -> Answer | Stale:

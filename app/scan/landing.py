@@ -226,6 +226,7 @@ def _cards(choices: tuple[ChoiceRoom, ...], language: str) -> tuple[Card, ...]:
             _room(c.room, spare, language),
             c.room == 0,
             f"/m/{c.choice.image}" if c.choice.image else None,
+            say(language, "your_city") if c.is_local and c.room != 0 else "",
         )
         for c in choices
     )

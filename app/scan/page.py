@@ -52,6 +52,7 @@ class Card:
     room: str
     is_full: bool
     image: str | None
+    badge: str = ""
 
 
 @dataclass(frozen=True, slots=True)

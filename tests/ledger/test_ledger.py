@@ -424,6 +424,22 @@ def test_choice_takes_seat_and_tag_in_one_claim(world: World) -> None:
     assert (outcome(back), member_of(back)) == ("returning", b)
 
 
+def test_choice_that_names_the_visitors_city_is_told_from_the_others(world: World) -> None:
+    code = world.live_code(kind="grouped")
+    x, y = world.choice(code), world.choice(code)
+    world.member(code, choice_id=x, regions=["CN/CN-GD/440100"])
+    world.member(code, choice_id=y)
+
+    def local(region: str | None) -> list[bool]:
+        return [c.is_local for c in world.scan(code, region=region).choices]
+
+    assert local("CN/CN-GD/440100") == [True, False]
+    assert local("CN/CN-SC/510100") == [False, False]
+    assert local(None) == [False, False]
+    world.member(code, choice_id=y, regions=["CN/CN-GD/440100"])
+    assert local("CN/CN-GD/440100") == [False, False]  # of everybody it says nothing
+
+
 def test_choice_is_kept_under_one_and_changed_once_under_change_once(world: World) -> None:
     code = world.live_code(kind="grouped")
     x, y = world.choice(code), world.choice(code)

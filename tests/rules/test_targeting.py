@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules.model import Member, RegionPolicy
-from app.rules.targeting import by_place, narrowed, reach, regions_named
+from app.rules.targeting import by_place, is_of_the_city, narrowed, reach, regions_named
 from tests import make
 
 GUANGZHOU, SHENZHEN, CHENGDU = "CN/CN-GD/440100", "CN/CN-GD/440300", "CN/CN-SC/510100"
@@ -97,3 +97,10 @@ def test_narrowing_a_place_changes_nothing_for_anybody(
 ) -> None:
     shared = narrowed(region, regions_named(members))
     assert by_place(members, shared, policy) == by_place(members, region, policy)
+
+
+def test_member_of_the_very_city_or_municipality_is_told_from_one_of_the_province() -> None:
+    assert [is_of_the_city(m, GUANGZHOU) for m in ALL] == [True, False, False, False]
+    assert is_of_the_city(make.member(5, regions=("CN/CN-BJ",)), "CN/CN-BJ")
+    assert not is_of_the_city(PROVINCE, "CN/CN-GD")
+    assert not is_of_the_city(CITY, None)

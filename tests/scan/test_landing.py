@@ -131,6 +131,14 @@ def test_when_every_choice_is_full_the_page_says_so_with_the_contact() -> None:
     assert "联系客服拉你进群 客服小林 拨打 020-8888 6666 打开客服页面" in seen
 
 
+def test_choice_of_the_visitors_city_is_recommended_while_it_has_room() -> None:
+    near, other, _ = rooms(3, 3, 3)
+    badge = "你的城市推荐"
+    assert badge in text(answer(O.CHOOSE, None, grouped(), choices=(replace(near, is_local=True), other)))
+    assert badge not in text(answer(O.CHOOSE, None, grouped(), choices=(near, other)))
+    assert badge not in text(answer(O.CHOOSE, None, grouped(), choices=(replace(near, is_local=True, room=0), other)))
+
+
 def test_choices_may_have_pictures() -> None:
     with_picture = replace(CHOICES[0], image="ab.png")
     assert '<img src="/m/ab.png" alt=""' in page(
