@@ -196,8 +196,12 @@ def test_a_forecast_is_told_if_it_will_not_wait_for_tomorrow(empty_in: float | N
 def test_a_forecast_says_what_it_stands_on() -> None:
     cause = causes(facts(make.member(1), outlook=outlook(9)), Thresholds(), NOW)[0]
     assert cause.numbers == {
-        "empty_at": int((NOW + hours(9)).timestamp()), "signal": "headcounts", "share": 62, "per_day": 90
-    }  # fmt: skip
+        "empty_at": int((NOW + hours(9)).timestamp()),
+        "signal": "headcounts",
+        "share": 62,
+        "per_day": 90,
+        "doubt": "",
+    }
 
 
 def test_forecasts_are_for_working_hours() -> None:

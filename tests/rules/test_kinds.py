@@ -1,8 +1,21 @@
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.rules.kinds import KINDS, MAX_LINK_LENGTH, BadTarget, Kind, ascii_form, canonical, classify, openable
+from app.rules.kinds import (
+    CHANNEL_BYTES,
+    KINDS,
+    MAX_LINK_LENGTH,
+    BadTarget,
+    Kind,
+    ascii_form,
+    canonical,
+    classify,
+    openable,
+    with_channel,
+)
 
 EXAMPLES = [
     ("wechat_group", "https://weixin.qq.com/g/AwYAAyGcFRl1SPnXNYvMIHa_2o76umfXfKm_r5kJP1VrT-1FJors_6ILi8IHn5kx"),
@@ -214,6 +227,43 @@ def test_links_to_the_same_member_share_one_form(text: str, same: str) -> None:
 def test_two_channels_of_one_acquisition_link_are_two_members() -> None:
     link = "https://work.weixin.qq.com/ca/caw1?customer_channel="
     assert canonical(link + "A") != canonical(link + "B")
+
+
+ACQUISITION = "https://work.weixin.qq.com/ca/cawcde0123456789"
+
+
+def _channel_in(link: str) -> list[str]:
+    return parse_qs(urlsplit(link).query).get("customer_channel", [])
+
+
+@pytest.mark.parametrize(
+    ("link", "channel", "whole"),
+    [
+        (ACQUISITION, "gate", f"{ACQUISITION}?customer_channel=gate"),
+        (f"{ACQUISITION}?x=1", "gate", f"{ACQUISITION}?x=1&customer_channel=gate"),
+        (f"{ACQUISITION}?customer_channel=mine", "gate", f"{ACQUISITION}?customer_channel=mine"),
+        (ACQUISITION, "", ACQUISITION),
+        (ACQUISITION, "a&b=c #", f"{ACQUISITION}?customer_channel=a%26b%3Dc%20%23"),
+    ],
+)
+def test_the_parameter_is_added_once_and_escaped(link: str, channel: str, whole: str) -> None:
+    assert with_channel(link, KINDS["wecom_acquisition"], channel) == whole
+
+
+def test_a_kind_without_a_channel_gets_none() -> None:
+    assert with_channel("https://example.com/join?a=1", KINDS["other_url"], "gate") == "https://example.com/join?a=1"
+
+
+@pytest.mark.parametrize("channel", ["x" * 64, "x" * 65, "门" * 21, "门" * 22, "门" * 100, "a" + "门" * 99])
+def test_what_is_too_long_for_wecom_is_cut_and_stays_different(channel: str) -> None:
+    [kept] = _channel_in(with_channel(ACQUISITION, KINDS["wecom_acquisition"], channel))
+    [other] = _channel_in(with_channel(ACQUISITION, KINDS["wecom_acquisition"], channel + "!"))
+    assert len(kept.encode()) <= CHANNEL_BYTES
+    assert kept != other
+    if len(channel.encode()) <= CHANNEL_BYTES:
+        assert kept == channel
+    else:
+        assert kept.startswith(channel[:18])
 
 
 def test_an_app_link_with_a_web_form_is_opened_by_that_form() -> None:

@@ -4,7 +4,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from app.rules.kinds import CHANNEL_BYTES, KINDS, with_channel
 from tests.scan.phone import CHROME, SAFARI, WECHAT, Doorway
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -63,29 +62,3 @@ def test_other_links_are_left_as_they_are(doorway: Doorway) -> None:
     code = doorway.world.live_code()
     doorway.world.member(code, target="https://example.com/join?a=1")
     assert 'href="https://example.com/join?a=1"' in doorway.phone(CHROME).get(f"/s/{code.slug}?p=gate").text
-
-
-@pytest.mark.parametrize(
-    ("link", "channel", "whole"),
-    [
-        (LINK, "gate", f"{LINK}?customer_channel=gate"),
-        (f"{LINK}?x=1", "gate", f"{LINK}?x=1&customer_channel=gate"),
-        (f"{LINK}?customer_channel=mine", "gate", f"{LINK}?customer_channel=mine"),
-        (LINK, "", LINK),
-        (LINK, "a&b=c #", f"{LINK}?customer_channel=a%26b%3Dc%20%23"),
-    ],
-)
-def test_the_parameter_is_added_once_and_escaped(link: str, channel: str, whole: str, database_url: str) -> None:
-    assert with_channel(link, KINDS["wecom_acquisition"], channel) == whole
-
-
-@pytest.mark.parametrize("channel", ["x" * 64, "x" * 65, "门" * 21, "门" * 22, "门" * 100, "a" + "门" * 99])
-def test_what_is_too_long_for_wecom_is_cut_and_stays_different(channel: str, database_url: str) -> None:
-    [kept] = channel_in(with_channel(LINK, KINDS["wecom_acquisition"], channel))
-    [other] = channel_in(with_channel(LINK, KINDS["wecom_acquisition"], channel + "!"))
-    assert len(kept.encode()) <= CHANNEL_BYTES
-    assert kept != other
-    if len(channel.encode()) <= CHANNEL_BYTES:
-        assert kept == channel
-    else:
-        assert kept.startswith(channel[:18])
