@@ -402,10 +402,7 @@ class SqlLedger:
     def _reading(self) -> Iterator[Connection]:
         """This thread's connection, outside any transaction."""
         try:
-            connection = self._held.connection()
-            yield connection
-            if connection.in_transaction():
-                connection.rollback()
+            yield self._held.connection()
         except self._errors as error:
             self._held.drop()
             raise LedgerDown(f"{type(error).__name__}: {error}"[:300]) from error

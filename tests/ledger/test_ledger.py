@@ -1,6 +1,7 @@
 """What every ledger promises: seats are taken once, kept, counted and given up as the rules say."""
 
 import collections
+from dataclasses import replace
 from datetime import timedelta
 
 from app.ledger import KeptSeat
@@ -588,6 +589,21 @@ def test_stale_snapshot_is_never_answered_from(world: World) -> None:
     for state, told in (("paused", "paused"), ("active", b), ("paused", "paused")):
         world.edit(code, state=state)
         assert other.shown(code) == told
+
+
+def test_visitor_made_by_this_very_scan_is_routed_without_looking_first(world: World) -> None:
+    code = world.live_code()
+    a, b = world.member(code, capacity=1), world.member(code)
+    other = World(world.engine, world.ledger, world.books)  # another worker, with a cache of its own
+
+    def first_scan(at: World) -> int | None:
+        return member_of(at.decider.scan(code.slug, replace(world.scanner(world.visitor()), first=True), None))
+
+    assert [first_scan(other), first_scan(other)] == [a, b]
+    world.edit_member(b, state="disabled")
+    c = world.member(code)
+    assert first_scan(other) == c
+    world.check_books()
 
 
 def test_preview_takes_no_seat(world: World) -> None:

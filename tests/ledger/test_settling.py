@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import pytest
 import redis
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from app.ledger import KeptSeat, keys
 from app.ledger.redis import RedisLedger
+from app.ledger.settling import settle
 from app.ledger.streams import Streams
 from app.ledger.truth import Truth
 from app.ledger.wire import Servers
@@ -127,6 +129,48 @@ def test_store_that_was_lost_is_begun_again_from_sql(world: World, engine: Engin
     world.check_books()
 
 
+def test_event_that_changes_no_seat_settles_nothing(world: World, engine: Engine, pipeline: Pipeline) -> None:
+    code = world.live_code(state="paused")
+    world.member(code)
+    assert world.shown(code) == "paused"
+    pipeline.reader().run_until_empty()
+    assert happen.count(engine, events) == 1
+    assert settled(engine) == [] == kept(world)
+
+
+def test_newest_state_stays_in_whatever_order_entries_are_settled(
+    world: World, engine: Engine, pipeline: Pipeline
+) -> None:
+    code = world.live_code()
+    a, b = world.member(code), world.member(code)
+    who = world.visitor()
+    world.scan(code, who)
+    world.stuck(code, who)
+    world.press(code, who)
+    entries = Streams(pipeline.servers).read()
+    assert len(entries) > 2
+    with engine.begin() as connection:
+        settle(connection, entries[::-1], pipeline.truth)
+    assert settled(engine) == kept(world)
+    with engine.begin() as connection:
+        settle(connection, entries[:1], pipeline.truth)
+    assert settled(engine) == kept(world)
+    assert [row[2] for row in settled(engine)] == [b] != [a]
+
+
+def test_who_comes_again_after_an_erasure_is_settled_anew(world: World, engine: Engine, pipeline: Pipeline) -> None:
+    code = world.live_code()
+    a = world.member(code)
+    who = world.visitor()
+    assert world.shown(code, who) == a
+    erase(world, who)
+    sleep(0.01)  # a mark is a millisecond's
+    assert world.shown(code, who) == a
+    pipeline.reader().run_until_empty()
+    assert settled(engine) == kept(world)
+    assert [row[1] for row in settled(engine)] == [who]
+
+
 def _flush(world: World) -> None:
     books = world.books
     assert isinstance(books, RedisBooks)
@@ -208,6 +252,16 @@ def test_entry_nobody_can_read_is_set_aside(world: World, engine: Engine, pipeli
     pipeline.reader().run_until_empty()
     assert happen.count(engine, events) == 1
     assert [row["raw"] for row in happen.rows(engine, dead_events)] == ["no event"]
+
+
+def test_entry_nobody_can_read_stops_nobody_when_it_comes_alone(
+    world: World, engine: Engine, pipeline: Pipeline, store_url: str
+) -> None:
+    with redis.Redis.from_url(store_url) as client:
+        client.xadd(keys.stream(3), {"e": "no event", "s": "lc:1", "v": b"\0", "c": b""})
+    pipeline.reader().run_until_empty()
+    assert [row["raw"] for row in happen.rows(engine, dead_events)] == ["no event"]
+    assert settled(engine) == [] and pipeline.reader().waiting() == 0
 
 
 def test_full_stream_refuses_scans_instead_of_dropping_events(

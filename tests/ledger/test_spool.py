@@ -1,5 +1,6 @@
 """The spool: whole lines, one file a process, nothing lost to fork, rotation or a full disk."""
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -31,6 +32,33 @@ def test_half_written_line_waits(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(b"whole\nhal")
     assert list(whole_lines(file, 0)) == [(b"whole", 6)]
+
+
+def test_line_longer_than_a_read_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b"x" * 50 + b"\nnext\n")
+    assert list(whole_lines(file, 0, limit=4)) == [(b"x" * 50, 51), (b"next", 56)]
+
+
+def test_file_that_a_drainer_deletes_before_it_is_locked_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, gone = fcntl.flock, []
+
+    def lock_late(fd: int, operation: int) -> None:
+        """The drainer comes between the opening of the first file and its lock."""
+        if operation == fcntl.LOCK_EX and not gone:
+            for file in spool_files(tmp_path):
+                gone.append(file)
+                assert retire(file, 0)
+        lock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    spool = Spool(tmp_path)
+    spool.append("kept")
+    assert lines(tmp_path) == [b"kept"]
+    assert len(gone) == 1 and spool_files(tmp_path) != gone
+    spool.close()
 
 
 def test_living_writer_keeps_its_file(tmp_path: Path) -> None:
@@ -86,13 +114,15 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
 import pathlib, resource, signal, sys
 from app.ledger.spool import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
 spool, refused = Spool(pathlib.Path(sys.argv[1])), 0
 for n in range(10):
     try:
         spool.append("x" * 999)
     except OSError:
         refused += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, before)  # whatever measures this process writes its own files at the end
 print(refused)
 """
     root = Path(__file__).resolve().parents[2]

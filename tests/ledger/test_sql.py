@@ -1,25 +1,33 @@
 """The SQL ledger when its store misbehaves: nothing but LedgerDown escapes, and it goes on when the store is back."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from app.db import make_engine
+from app.db.breaker import PAUSE_SECONDS
 from app.db.held import WriteTurn
-from app.ledger import CountKey, LedgerDown, Stale
+from app.ledger import CountKey, LedgerDown, Stale, leaving
 from app.ledger.leaving import certain
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
-from app.ledger.tables import member_counts, outbox
+from app.ledger.statements import LOCK
+from app.ledger.tables import member_counts, outbox, seats
 from app.rules.model import Count
 from app.rules.tally import ScanEvent
 from tests import make
 from tests.ledger.conftest import SECRET
 from tests.ledger.world import World
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -120,6 +128,75 @@ def test_race_that_is_lost_again_and_again_is_an_outage(world: World) -> None:
     with pytest.raises(LedgerDown, match="lost 4 races"):
         world.ledger._retrying(work)  # type: ignore[attr-defined]
     assert len(asked) == 4
+
+
+def _seat_of(world: World, visitor: str) -> dict[str, object]:
+    (row,) = world.rows(sa.select(seats).where(seats.c.visitor == visitor))
+    return dict(row._mapping)
+
+
+def _meanwhile(engine: Engine, change: Callable[[Connection], None], ask: Callable[[], T]) -> T:
+    """What `ask` answers when somebody else's transaction made `change` first, and commits while we wait for it."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as pool, engine.connect() as theirs, engine.connect() as watch:
+        change(theirs)
+        answer = pool.submit(ask)
+        until = monotonic() + 20
+        while not watch.execute(sa.text(waiting)).scalar():
+            watch.rollback()
+            assert monotonic() < until and not answer.done()
+            sleep(0.005)
+        theirs.commit()
+        return answer.result(20)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_seat_that_somebody_else_writes_meanwhile_is_met_by_looking_again(world: World, engine: Engine) -> None:
+    code = world.live_code()
+    a = world.member(code)
+    ann, other = world.visitor(), world.visitor()
+    assert world.shown(code, ann) == a
+    theirs = _seat_of(world, ann) | {"visitor": other, "counted": False}
+
+    def write(connection: Connection) -> None:
+        connection.execute(sa.insert(seats).values(theirs))
+
+    assert _meanwhile(engine, write, lambda: world.ledger.share(ann, other)) == 1
+    assert world.shown(code, other) == "returning"
+    world.check_books()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_seat_that_is_given_up_meanwhile_is_not_pressed(world: World, engine: Engine) -> None:
+    code = world.live_code()
+    a = world.member(code)
+    who = world.visitor()
+    assert world.shown(code, who) == a
+
+    def give_up(connection: Connection) -> None:
+        connection.execute(LOCK, {"live_code_id": code.id})
+        assert leaving.stuck(connection, f"lc:{code.id}", who, event(), world.now.date()).allowed
+
+    assert not _meanwhile(engine, give_up, lambda: world.press(code, who))
+    count = world.counts(code)[a]
+    assert (count.counted, count.pressed) == (0, 0)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_queues_for_a_sqlite_that_was_locked_a_moment_ago(
+    world: World, engine: Engine, spool: Spool, tmp_path: Path
+) -> None:
+    ledger = SqlLedger(engine, spool, SECRET, WriteTurn(tmp_path / "turn", wait_seconds=0.05))
+    with engine.connect() as holder:
+        holder.connection.cursor().execute("BEGIN IMMEDIATE").close()
+        with pytest.raises(LedgerDown, match="database is locked"):
+            ledger.erase("v")
+        with pytest.raises(LedgerDown, match="SQLite was locked a moment ago"):
+            ledger.erase("v")
+        holder.connection.cursor().execute("ROLLBACK").close()
+    sleep(PAUSE_SECONDS)
+    assert ledger.erase("v") == 0
+    ledger.close()
 
 
 def test_who_was_refused_what_is_known(world: World) -> None:
