@@ -212,8 +212,7 @@ class Truth:
         with self._translated():
             connection = self._held.connection()
             yield connection
-            if connection.in_transaction():
-                connection.rollback()
+            connection.rollback()
 
     @contextmanager
     def _reading_much(self) -> Iterator[Connection]:

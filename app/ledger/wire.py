@@ -335,10 +335,9 @@ class Servers:
 
     def close(self) -> None:
         self._watch.stop()
-        for key in list(self._held):
-            wire = self._held.pop(key, None)
-            if wire is not None:
-                wire.close()
+        held, self._held = self._held, {}
+        for wire in list(held.values()):
+            wire.close()
 
 
 class Watch:

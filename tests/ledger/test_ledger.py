@@ -624,6 +624,17 @@ def test_trial_decides_like_a_new_visitor_and_takes_nothing(world: World) -> Non
     assert outcome(world.decider.trial(code.slug, world.scanner(world.visitor()))) == "full"
 
 
+def test_trial_says_whose_turn_it_is(world: World) -> None:
+    code = world.live_code(mode="round_robin")
+    a, b = world.member(code, weight=3), world.member(code, weight=1)
+    turns = []
+    for _ in range(8):
+        tried = member_of(world.decider.trial(code.slug, world.scanner(world.visitor())))
+        assert world.shown(code) == tried
+        turns.append(tried)
+    assert collections.Counter(turns) == {a: 6, b: 2}
+
+
 def test_store_that_was_lost_honours_a_signed_seat_once(world: World) -> None:
     code = world.live_code()
     a, b = world.member(code, capacity=5), world.member(code, capacity=5)

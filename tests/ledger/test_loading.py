@@ -63,6 +63,24 @@ def test_live_code_that_another_one_loads_is_waited_for_and_given_up(
     assert not world.scan(code).provisional  # only this live code was busy: nobody was told to be quiet
 
 
+def test_rebuild_leaves_alone_what_another_one_loads(
+    world: World, ledger: RedisLedger, store_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.ledger.loading.WAIT_SECONDS", 0.2)
+    busy, idle = world.live_code(), world.live_code()
+    for code in (busy, idle):
+        world.member(code)
+        world.snapshot(code)
+    with redis.Redis.from_url(store_url) as client:
+        client.set(lock_name(busy), b"somebody's")
+        assert ledger.rebuild(lambda: None) == 2
+        assert caplog.messages == [f"live code {busy.id} is being loaded"]
+        there = [client.hexists(keys.versions(keys.bucket_of(f"lc:{code.id}")), str(code.id)) for code in (busy, idle)]
+        assert there == [False, True]
+        client.delete(lock_name(busy))
+    assert not world.scan(busy).provisional
+
+
 def test_load_that_was_overtaken_gives_up_and_leaves_the_lock_to_its_owner(
     world: World, loader: Loader, store_url: str
 ) -> None:
@@ -167,12 +185,14 @@ def test_live_code_that_is_gone_is_gone_everywhere(world: World, ledger: RedisLe
     standing = world.live_code()
     b = world.member(standing)
     world.crowd(standing, 2)
+    world.snapshot(code)
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         connection.execute(sa.text("DELETE FROM member_generations WHERE member_id = :id"), {"id": a})
         connection.execute(sa.text("DELETE FROM member_versions WHERE member_id = :id"), {"id": a})
         connection.execute(sa.text("DELETE FROM members WHERE id = :id"), {"id": a})
         connection.execute(sa.text("DELETE FROM live_codes WHERE id = :id"), {"id": code.id})
+    assert world.shown(code) == "unknown"  # by a snapshot that was made when it was there
     assert ledger._loader.ensure(code.id) is None
     assert ledger.version(code.id) is None
     assert ledger.seat(f"lc:{code.id}", world.visitor()) is None

@@ -168,6 +168,22 @@ def test_a_rebuild_at_work_is_no_loss(world: World, ledger: RedisLedger, spool: 
     assert spooled(spool) == [] and len(ledger._recent._told) == 2
 
 
+def test_nothing_is_forgotten_where_redis_refuses_to_say(
+    world: World, ledger: RedisLedger, store: "redis.Redis", spool: Spool
+) -> None:
+    code = world.live_code()
+    world.member(code)
+    world.crowd(code, 2)
+    stream = keys.stream(keys.bucket_of(f"lc:{code.id}"))
+    store.rename(stream, "aside")
+    store.set(stream, "no stream")
+    with pytest.raises(LedgerDown, match="WRONGTYPE"):
+        ledger._recent.look()
+    store.rename("aside", stream)
+    ledger._recent.look()
+    assert spooled(spool) == [] and len(ledger._recent._told) == 2
+
+
 def test_nothing_is_forgotten_while_redis_does_not_answer(engine: Engine, spool: Spool) -> None:
     server = start_redis()
     servers = Servers(server.url)

@@ -269,7 +269,8 @@ def test_full_stream_refuses_scans_instead_of_dropping_events(
 ) -> None:
     code = world.live_code()
     a = world.member(code)
-    assert world.shown(code) == a
+    who = world.visitor()
+    assert world.shown(code, who) == a
     from app.ledger import scripts
 
     with redis.Redis.from_url(store_url) as client:
@@ -278,9 +279,12 @@ def test_full_stream_refuses_scans_instead_of_dropping_events(
             choked.xadd(keys.stream(keys.bucket_of(f"lc:{code.id}")), {"e": "-"})
         choked.execute()
         assert world.scan(code).provisional
+        assert not world.press(code, who)
         client.delete(keys.stream(keys.bucket_of(f"lc:{code.id}")))
     world.decider._quiet_until = 0.0
     assert world.shown(code) == a
+    assert world.press(code, who)
+    assert world.counts(code)[a].pressed == 1  # the first one was refused whole, not counted without its event
 
 
 def test_dedupe_group_that_is_changed_takes_its_counts_along(world: World) -> None:
@@ -291,6 +295,22 @@ def test_dedupe_group_that_is_changed_takes_its_counts_along(world: World) -> No
         world.edit(code, dedupe_group=group)
         assert world.counted(code, a) == 3
     assert world.crowd(code, 3) == [a, a, "full"]
+
+
+def test_seats_that_stand_in_their_own_bucket_are_found_there_when_a_live_code_comes_back(
+    world: World, pipeline: Pipeline
+) -> None:
+    code = world.live_code()
+    a = world.member(code, capacity=9)
+    first = world.visitor()
+    assert world.shown(code, first) == a
+    pipeline.reader().run_until_empty()
+    for number, group in enumerate(("spring", "autumn", None)):
+        world.edit(code, dedupe_group=group)
+        assert world.shown(code) == a
+        assert world.counted(code, a) == 2 + number
+    assert world.shown(code, first) == "returning"
+    assert world.counted(code, a) == 4
 
 
 def test_version_that_was_not_published_is_found(world: World) -> None:

@@ -29,6 +29,16 @@ def test_a_key_without_a_seat_gets_the_other_s(world: World) -> None:
     assert world.shown(code, other) == world.shown(code, ann) == "returning"
 
 
+def test_who_gave_the_seat_up_has_none_to_share(world: World) -> None:
+    code = world.live_code()
+    world.member(code)
+    ann, other = world.visitor(), world.visitor()
+    world.shown(code, ann)
+    world.stuck(code, ann)
+    assert world.ledger.share(ann, other) == 0
+    assert world.ledger.seat(f"lc:{code.id}", other) is None
+
+
 def test_nobody_s_seats_are_shared_by_nobody(world: World) -> None:
     assert world.ledger.share(world.visitor(), world.visitor()) == 0
 
