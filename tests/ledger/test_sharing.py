@@ -41,14 +41,3 @@ def test_who_gave_the_seat_up_has_none_to_share(world: World) -> None:
 
 def test_nobody_s_seats_are_shared_by_nobody(world: World) -> None:
     assert world.ledger.share(world.visitor(), world.visitor()) == 0
-
-
-def test_a_seat_that_was_given_up_is_not_shared(world: World) -> None:
-    code = world.live_code()
-    only = world.member(code)
-    ann, other = world.visitor(), world.visitor()
-    assert world.shown(code, ann) == only
-    world.stuck(code, ann)
-    assert world.ledger.seat(f"lc:{code.id}", ann) is None
-    assert world.ledger.share(other, ann) == 0
-    assert world.shown(code, other) == only
