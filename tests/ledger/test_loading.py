@@ -318,6 +318,22 @@ def test_reader_gets_a_name_of_its_own_after_a_fork(
     pipeline.truth.close()
 
 
+def test_stream_that_is_lost_alone_is_begun_again_beside_the_others(
+    world: World, engine: Engine, store_url: str, tmp_path: Path
+) -> None:
+    code = world.live_code()
+    world.member(code)
+    pipeline = Pipeline(engine, store_url, tmp_path)
+    reader = Streams(pipeline.servers)
+    assert reader.read() == []
+    with redis.Redis.from_url(store_url) as client:
+        client.delete(keys.stream(keys.bucket_of(f"lc:{code.id}")))
+    world.crowd(code, 2)
+    assert len(reader.read()) == 2
+    pipeline.servers.close()
+    pipeline.truth.close()
+
+
 def test_truth_says_whose_time_it_is(engine: Engine) -> None:
     truth = Truth(engine, SECRET)
     first = truth.next_life(1000)
