@@ -82,6 +82,17 @@ def test_server_that_closed_an_idle_connection_is_asked_again(redis_url: str) ->
         assert servers.ask(0, PING) == b"PONG"
 
 
+def test_connection_of_a_thread_that_has_ended_is_closed_by_the_next_one() -> None:
+    with started() as server, connected(server.url) as servers, redis.Redis.from_url(server.url) as client:
+        before = len(client.client_list())
+        thread = threading.Thread(target=servers.ask, args=(0, PING))
+        thread.start()
+        thread.join()
+        assert len(client.client_list()) == before + 1
+        assert servers.ask(0, PING) == b"PONG"
+        wait_until(lambda: len(client.client_list()) == before + 1)
+
+
 def test_server_that_is_gone_is_in_doubt_only_for_who_was_talking_to_it() -> None:
     with started() as server, connected(server.url) as servers:
         assert servers.ask(0, PING) == b"PONG"
