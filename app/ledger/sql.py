@@ -188,6 +188,9 @@ class SqlLedger:
             if chosen is not None:
                 return self._seat(connection, claim, tier, chosen, row)
             full = full or any(c.member_id not in refused for c in tier.candidates)
+        # PostgreSQL looked before it waited for the lock: this visitor's other tap may have taken the last seat.
+        again = self._hot.look.first(connection, _key(claim))
+        certain(again is not None and again.member_id == row.member_id)
         return NoRoom(full)
 
     def _stand_by(self, connection: Connection, claim: Claim, row: Found) -> Seat | None:

@@ -10,7 +10,21 @@ from app.people.identities import KINDS
 from app.people.models import CATEGORIES, TAG_CHARACTERS
 from app.rules import regions
 from app.rules.lifecycle import RFM_CLASSES, STAGES
-from app.web.fields import REQUIRED, Flag, Form, Id, Moment, PageQuery, Part, Several, Text, Whole, Word, refused
+from app.web.fields import (
+    REQUIRED,
+    Flag,
+    Form,
+    Id,
+    Moment,
+    Named,
+    PageQuery,
+    Part,
+    Several,
+    Text,
+    Whole,
+    Word,
+    refused,
+)
 from app.web.parsing import LARGEST_ID
 
 # A tag that somebody gives by hand is what they believe of a visitor.
@@ -88,10 +102,13 @@ class TakeTagForm(Form):
     tag = Text(TAG_CHARACTERS, blank=False, required=True)
 
 
+FILTER_CHARACTERS = 1000
+
+
 def _filter() -> Any:
     """As on `GET /visitors`, by name."""
     told = {"description": 'As on `GET /visitors`: {"tag": "母婴", "days": "30"}.', "example": {"days": "30"}}
-    return ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), load_default=dict, metadata=told)
+    return Named(FILTER_CHARACTERS, load_default=dict, metadata=told)
 
 
 class TaskForm(Form):

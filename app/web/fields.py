@@ -29,6 +29,7 @@ REQUIRED = _("This is needed.")
 _COMMON: dict[str, Any] = {"required": [REQUIRED], "null": [_("This cannot be empty.")]}
 _TEXTUAL = {**_COMMON, "invalid": [_("This must be text.")], "invalid_utf8": [_("This must be text.")]}
 _LISTED = {**_COMMON, "invalid": [_("This must be a list.")]}
+_NAMED = {**_COMMON, "invalid": [_("This must be an object with named values.")]}
 _FORM_MESSAGES: dict[str, Any] = {
     "unknown": _("There is no such input here."),
     "type": _("This must be an object with named values."),
@@ -189,6 +190,15 @@ class Several(ma.fields.List[Any]):
         if isinstance(value, list) and len(value) > self.most:
             raise refused(_("At most %(most)s.", most=self.most))
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Named(ma.fields.Dict):
+    """Texts of at most `longest` characters by their names."""
+
+    default_error_messages = _NAMED
+
+    def __init__(self, longest: int, **more: Any) -> None:
+        super().__init__(keys=Text(longest), values=Text(longest), **more)
 
 
 class Part(ma.fields.Nested):
