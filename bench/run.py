@@ -56,12 +56,12 @@ def main() -> None:
     words.add_argument(
         "--full", type=Path, help="a folder made by bench/full.py, to compare with an empty installation"
     )
-    words.add_argument("--only", default="", help="of their cases those with these words")
+    words.add_argument("--only", default="", help="of their cases those with these words; a | between several")
     words.add_argument("--no-write", action="store_true", help="leave docs/performance.md alone")
     asked = words.parse_args()
     with contextlib.ExitStack() as stack:
         cases = make_cases(stack, asked.stores.split(","), asked.full)
-        wanted = {case.name for case in cases if asked.only in case.name}
+        wanted = {case.name for case in cases if any(words in case.name for words in asked.only.split("|"))}
         wanted |= {case.beside for case in cases if case.name in wanted and case.beside} | {BARE}
         cases = [case for case in cases if case.name in wanted]
         results = measure(cases, asked.seconds, asked.rounds)
