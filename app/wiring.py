@@ -27,12 +27,12 @@ from app.db import make_engine
 from app.db.held import WriteTurn
 from app.ledger import Ledger, LedgerDown
 from app.ledger.redis import RedisLedger
+from app.ledger.servers import Servers
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from app.ledger.streams import Streams
 from app.ledger.timed import WIDTH, timed
 from app.ledger.truth import Truth
-from app.ledger.wire import Servers
 from app.outside import expiry_ocr
 from app.outside.files import FileStore
 from app.outside.geo import BUNDLED, Geo

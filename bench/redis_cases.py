@@ -27,10 +27,10 @@ from app.db import make_engine, writing  # noqa: E402
 from app.ledger import Claim, keys  # noqa: E402
 from app.ledger.redis import RedisLedger  # noqa: E402
 from app.ledger.scripts import SLOTS  # noqa: E402
+from app.ledger.servers import Servers  # noqa: E402
 from app.ledger.spool import Spool  # noqa: E402
 from app.ledger.streams import Streams  # noqa: E402
 from app.ledger.truth import Truth  # noqa: E402
-from app.ledger.wire import Servers  # noqa: E402
 from app.rules import capacity, routing  # noqa: E402
 from app.rules.model import Plan, Snapshot  # noqa: E402
 from app.rules.regions import Place  # noqa: E402

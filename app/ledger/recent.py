@@ -15,8 +15,10 @@ from typing import Any
 from app.ledger import keys
 from app.ledger.protocol import LedgerDown
 from app.ledger.scripts import SLOTS
+from app.ledger.servers import Servers
 from app.ledger.spool import Spool
-from app.ledger.wire import Refused, Servers, Watch, encode
+from app.ledger.watch import Watch
+from app.ledger.wire import Refused, encode
 from app.rules.tally import ScanEvent
 
 log = logging.getLogger(__name__)

@@ -30,9 +30,9 @@ from app.ledger.protocol import (
 )
 from app.ledger.recent import Recent
 from app.ledger.scripts import Scripts, bulk, head
+from app.ledger.servers import Servers
 from app.ledger.spool import Spool
 from app.ledger.truth import EVERYWHERE, Truth
-from app.ledger.wire import Servers
 from app.rules.model import Candidate, Count, Plan, Rank, Seat, Turns
 from app.rules.tally import ScanEvent
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from app.ledger import keys
 from app.ledger.protocol import LedgerDown
-from app.ledger.wire import Refused, Servers, encode, slot_of
+from app.ledger.servers import Servers, slot_of
+from app.ledger.wire import Refused, encode
 
 HERE = Path(__file__).parent
 MOST_EVENTS = 200_000  # waiting in one bucket's stream; at ~250 bytes each, all buckets full are 3 GB

@@ -15,7 +15,8 @@ from typing import Any
 from app.ledger import keys
 from app.ledger.protocol import LedgerDown
 from app.ledger.scripts import SLOTS
-from app.ledger.wire import Refused, Servers, encode
+from app.ledger.servers import Servers
+from app.ledger.wire import Refused, encode
 
 TAKE_OVER_MILLISECONDS = 15_000
 TAKE_OVER_EVERY_SECONDS = 5.0

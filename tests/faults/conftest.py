@@ -9,9 +9,9 @@ from sqlalchemy.engine import Engine
 
 from app.db import make_engine
 from app.ledger.redis import RedisLedger
+from app.ledger.servers import Servers
 from app.ledger.spool import Spool
 from app.ledger.truth import Truth
-from app.ledger.wire import Servers
 from tests.faults.house import House, open_house
 from tests.ledger.world import World
 

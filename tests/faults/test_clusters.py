@@ -12,9 +12,9 @@ from sqlalchemy.engine import Engine
 
 from app.ledger.redis import RedisLedger
 from app.ledger.scripts import SLOTS
+from app.ledger.servers import Servers
 from app.ledger.streams import Streams
 from app.ledger.truth import Truth
-from app.ledger.wire import Servers
 from app.pipeline.drain import Drainer
 from app.pipeline.models import events
 from app.pipeline.stream_source import StreamSource

@@ -10,10 +10,10 @@ from app.db import make_engine
 from app.db.held import WriteTurn
 from app.ledger import Ledger
 from app.ledger.redis import RedisLedger
+from app.ledger.servers import Servers
 from app.ledger.spool import Spool
 from app.ledger.sql import SqlLedger
 from app.ledger.truth import Truth
-from app.ledger.wire import Servers
 from tests.ledger.books import Books, RedisBooks, SqlBooks
 from tests.ledger.world import World
 

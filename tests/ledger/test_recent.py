@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 from app.ledger import LedgerDown, keys
 from app.ledger.recent import Recent
 from app.ledger.redis import RedisLedger
+from app.ledger.servers import Servers
 from app.ledger.spool import Spool, spool_files
-from app.ledger.wire import Servers
 from app.rules.tally import ScanEvent
 from tests import happen
 from tests.ledger.test_settling import Pipeline

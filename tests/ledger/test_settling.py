@@ -11,10 +11,10 @@ from sqlalchemy.engine import Engine
 
 from app.ledger import KeptSeat, keys
 from app.ledger.redis import RedisLedger
+from app.ledger.servers import Servers
 from app.ledger.settling import settle
 from app.ledger.streams import Streams
 from app.ledger.truth import Truth
-from app.ledger.wire import Servers
 from app.pipeline.drain import Drainer
 from app.pipeline.models import dead_events, events
 from app.pipeline.stream_source import StreamSource

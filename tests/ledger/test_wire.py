@@ -1,6 +1,7 @@
 """Ways to Redis: passwords, sockets, TLS, Clusters that answer oddly, servers that die in the middle of a word."""
 
 import contextlib
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -15,8 +16,10 @@ import redis
 
 from app.ledger import InDoubt, LedgerDown, keys
 from app.ledger.scripts import SLOTS, Scripts
+from app.ledger.servers import Servers
 from app.ledger.streams import Streams
-from app.ledger.wire import Refused, Servers, Watch, encode
+from app.ledger.watch import Watch
+from app.ledger.wire import ANSWER_SECONDS, Refused, encode
 from tests.servers import Running, free_port, start_redis
 
 PING = encode([b"PING"])
@@ -124,6 +127,46 @@ def test_server_that_comes_back_is_found_without_anybody_waiting() -> None:
         assert time.monotonic() - began < 1
         server.thaw()
         wait_until(lambda: servers.ask(0, PING) == b"PONG")
+
+
+def test_server_that_one_worker_found_down_is_not_waited_for_by_another() -> None:
+    with started() as server, connected(server.url) as servers:
+        assert servers.ask(0, PING) == b"PONG"
+        with forked(lambda: seconds_until_told_down(servers)) as (go, told):
+            server.freeze()
+            with pytest.raises(InDoubt):
+                servers.ask(0, PING)
+            go()
+            assert told() < ANSWER_SECONDS / 2
+            server.thaw()
+
+
+def seconds_until_told_down(servers: Servers) -> float:
+    began = time.monotonic()
+    try:
+        servers.ask(0, PING)
+    except InDoubt:
+        return 99.0
+    except LedgerDown:
+        return time.monotonic() - began
+    return 98.0
+
+
+@contextlib.contextmanager
+def forked(work: Callable[[], float]) -> Iterator[tuple[Callable[[], object], Callable[[], float]]]:
+    """A worker process of today's state, that works when told `go()`, and what it then says."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+
+    def run() -> None:
+        there.recv()
+        there.send(work())
+
+    process = context.Process(target=run)
+    process.start()
+    yield lambda: here.send(None), lambda: here.recv() if here.poll(20) else 97.0
+    process.join(20)
+    assert process.exitcode == 0
 
 
 def wait_until(ready: Callable[[], bool], seconds: float = 20) -> None:
