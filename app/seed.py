@@ -9,7 +9,7 @@ the tables of every feature; what is made once for a person to look around in is
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice
 from random import Random
@@ -29,6 +29,7 @@ from app.demo import demo, owner_of
 from app.ledger.tables import member_counts
 from app.people.models import Order, Tag, Visitor, VisitorLiveCode, VisitorTag, Worth
 from app.rules.slugs import make_slug
+from app.seed_rows import Writer
 from app.stats.models import DAY_ROLLUPS, NO_ID, ROLLUPS, rollup_total, rollup_total_day
 
 AT_ONCE = 20_000
@@ -60,30 +61,6 @@ class Behind:
     members: Sequence[int]
     choices: Sequence[int] = ()
     placements: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class Writer:
-    """Rows for many tables, written in heaps, each in a transaction of its own."""
-
-    session: Session
-    heaps: dict[str, tuple[sa.Table, list[dict[str, Any]]]] = field(default_factory=dict)
-
-    def add(self, table: sa.Table, row: dict[str, Any]) -> None:
-        heap = self.heaps.setdefault(table.name, (table, []))[1]
-        heap.append(row)
-        if len(heap) >= AT_ONCE:
-            self._write(table, heap)
-
-    def finish(self) -> None:
-        for table, heap in self.heaps.values():
-            if heap:
-                self._write(table, heap)
-
-    def _write(self, table: sa.Table, heap: list[dict[str, Any]]) -> None:
-        with writing(self.session) as session:
-            session.execute(sa.insert(table), heap)
-        heap.clear()
 
 
 @demo.command("seed")

@@ -14,7 +14,7 @@ from app.settings import ROOT
 FEATURES = {"scan", "codes", "people", "pipeline", "stats", "alerts", "accounts", "wechat", "webhooks", "returns"}
 MACHINERY = {"ledger", "db", "outside", "web"}
 PURE = {"rules", "settings"}
-WIRING = {"", "cli", "demo", "installation", "seed", "wiring"}
+WIRING = {"", "cli", "demo", "installation", "seed", "seed_rows", "wiring"}
 
 # Files of a feature that speak HTTP, by the job their name stands for.
 DELIVERY = {"pages", "api", "views", "guard", "shell"}
