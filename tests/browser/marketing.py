@@ -46,6 +46,20 @@ def begin(page: Page, name: str) -> None:
     expect(page.locator(".way [aria-current]")).to_have_text("Put codes behind it")
 
 
+def count_taps(page: Page) -> None:
+    """From the next page on, every tap and click of a finger or a mouse is counted by the browser itself."""
+    page.add_init_script(
+        "addEventListener('pointerdown', () => sessionStorage.setItem('taps', Number(sessionStorage.taps || 0) + 1),"
+        " true)"
+    )
+
+
+def taps(page: Page) -> int:
+    """How many there were; what happens in the phone's own album is not among them."""
+    counted = page.evaluate("Number(sessionStorage.taps || 0)")
+    return int(counted)
+
+
 def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
