@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Response, current_app, jsonify, request, send_file, stream_with_context
+from flask import Response, current_app, request, send_file, stream_with_context
 from flask_babel import gettext
-from flask_smorest import Blueprint
 
 from app.accounts import guard
 from app.accounts.guard import current_user
@@ -24,8 +23,10 @@ from app.people.histories import HOUSE
 from app.people.models import Visitor
 from app.people.schemas import EventAnswer, TagAnswer, TagPage, VisitorAnswer, VisitorPage, VisitorWithEvents
 from app.people.wanted import Wanted
+from app.web.answers import ApiBlueprint
+from app.web.answers import reply as reply
 from app.web.errors import Problem, known_problem
-from app.web.fields import BodyParser, PageQuery, page_of
+from app.web.fields import PageQuery, page_of
 from app.web.i18n import language
 from app.web.openapi import PREFIX
 from app.web.paging import envelope
@@ -37,11 +38,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 FILE = {"description": "The file.", "content": {kind: BINARY for kind in ("text/csv", XLSX)}}
 
 
-class PeopleBlueprint(Blueprint):
-    ARGUMENTS_PARSER = BodyParser()
-
-
-blueprint = PeopleBlueprint("people_api", __name__, url_prefix=PREFIX, description="Visitors and their tags.")
+blueprint = ApiBlueprint("people_api", __name__, url_prefix=PREFIX, description="Visitors and their tags.")
 guard.protect_api(blueprint, scope="visitors")
 
 
@@ -68,13 +65,6 @@ def context() -> filters.Context:
 def wanted(query: Mapping[str, Any]) -> Wanted:
     """The visitors a loaded `Filter` asks for."""
     return filters.read({**request.args, "region": query.get("region")}, context()).wanted
-
-
-def reply(body: Any, status: int = 200) -> Response:
-    response = jsonify(body)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def find(visitor_id: int) -> Visitor:

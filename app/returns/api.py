@@ -3,9 +3,8 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response
 from flask_babel import gettext
-from flask_smorest import Blueprint
 
 from app.accounts import guard
 from app.accounts.guard import current_user
@@ -15,31 +14,17 @@ from app.returns.models import Spend
 from app.returns.store import Asked
 from app.rules.cohorts import HORIZONS, Sheet, months, weeks
 from app.web import settings
+from app.web.answers import CSV_BODY, ApiBlueprint, reply, sent_file
 from app.web.errors import Problem, known_problem
-from app.web.fields import BodyParser, page_of
+from app.web.fields import page_of
 from app.web.openapi import PREFIX
 from app.web.paging import envelope
 
 DAYS_SHOWN = 30
 
 
-class ReturnsBlueprint(Blueprint):
-    ARGUMENTS_PARSER = BodyParser()
-
-
-blueprint = ReturnsBlueprint(
-    "returns_api", __name__, url_prefix=PREFIX, description="What was spent, and what came back."
-)
+blueprint = ApiBlueprint("returns_api", __name__, url_prefix=PREFIX, description="What was spent, and what came back.")
 guard.protect_api(blueprint)
-
-CSV_BODY = {
-    "content": {
-        "text/csv": {"schema": {"type": "string"}},
-        "multipart/form-data": {
-            "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
-        },
-    }
-}
 
 
 def asker_id() -> int | None:
@@ -53,13 +38,6 @@ def editor_id() -> int | None:
 
 def today() -> date:
     return datetime.now(settings().zone).date()
-
-
-def _reply(body: Any, status: int = 200) -> Response:
-    response = jsonify(body)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _look(live_code_id: int, *, to_change: bool = False) -> None:
@@ -90,7 +68,7 @@ def list_spend(query: dict[str, Any], live_code_id: int) -> Response:
     _look(live_code_id)
     page = page_of(query)
     rows, total = spend.spends_of(db.session, live_code_id, page.limit, page.offset)
-    return _reply(envelope(forms.SpendAnswer(many=True).dump(rows), page, total))
+    return reply(envelope(forms.SpendAnswer(many=True).dump(rows), page, total))
 
 
 @blueprint.route("/live-codes/<int:live_code_id>/spend", methods=["POST"])
@@ -103,7 +81,7 @@ def enter_spend(values: dict[str, Any], live_code_id: int) -> Response:
         row = spend.add_spend(session, guard.actor(), live_code_id, values)
         if row is None:
             raise _known_already()
-    return _reply(forms.SpendAnswer().dump(row), 201)
+    return reply(forms.SpendAnswer().dump(row), 201)
 
 
 @blueprint.route("/spend/<int:spend_id>", methods=["PATCH"])
@@ -119,7 +97,7 @@ def change_spend(values: dict[str, Any], spend_id: int) -> Response:
             raise Problem(422, "invalid", known_problem(422).message, {"last_day": wrong})
         if not spend.change_spend(session, guard.actor(), row, values):
             raise _known_already()
-    return _reply(forms.SpendAnswer().dump(row))
+    return reply(forms.SpendAnswer().dump(row))
 
 
 @blueprint.route("/spend/<int:spend_id>", methods=["DELETE"])
@@ -138,12 +116,11 @@ def import_spend(live_code_id: int) -> Response:
     """Take a CSV: placement,from,to,amount,currency,note. Sent again it changes nothing; rows that cannot be read are
     listed, the others are taken."""
     _look(live_code_id, to_change=True)
-    file = request.files.get("file")
-    rows, problems = forms.read_file(file.read() if file is not None else request.get_data())
+    rows, problems = forms.read_file(sent_file())
     with writing(db.session) as session:
         fresh, corrected, known = spend.take_rows(session, guard.actor(), live_code_id, rows)
     told = [{"row": problem.row, "message": problem.message} for problem in problems]
-    return _reply({"fresh": fresh, "corrected": corrected, "known": known, "problems": told})
+    return reply({"fresh": fresh, "corrected": corrected, "known": known, "problems": told})
 
 
 @blueprint.route("/live-codes/<int:live_code_id>/placements/table", methods=["GET"])
@@ -160,7 +137,7 @@ def placement_table(query: dict[str, Any], live_code_id: int) -> Response:
     asked = Asked(asker_id(), live_code_id)
     rows, total = store.placements_of(db.session, asked, since, until, query["currency"])
     body = {"items": rows, "total": total, "since": since, "until": until, "currency": query["currency"]}
-    return _reply(forms.PlacementTable().dump(body))
+    return reply(forms.PlacementTable().dump(body))
 
 
 @blueprint.route("/live-codes/<int:live_code_id>/cohorts", methods=["GET"])
@@ -184,7 +161,7 @@ def _cohorts(asked: Asked, query: dict[str, Any]) -> Response:
     wanted = (weeks if query["by"] == "week" else months)(today(), query["count"])
     sheets = store.sheets(db.session, asked, wanted, query["currency"], settings().zone)
     body = {"items": [_told(sheet) for sheet in sheets], "by": query["by"], "currency": query["currency"]}
-    return _reply(forms.CohortTable().dump(body))
+    return reply(forms.CohortTable().dump(body))
 
 
 def _told(sheet: Sheet) -> dict[str, Any]:

@@ -2,54 +2,32 @@
 
 from typing import Any, cast
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app
 from flask_babel import gettext
-from flask_smorest import Blueprint
 
 from app.accounts import guard
 from app.accounts.guard import current_user
 from app.db import db, writing
+from app.web.answers import IF_MATCH, ApiBlueprint, look_for_change, reply
 from app.web.errors import Problem, known_problem
-from app.web.fields import BodyParser
 from app.web.openapi import PREFIX
 from app.webhooks import forms, store, wording
 from app.webhooks.desk import DESK, Desk
 from app.webhooks.models import WebhookEndpoint
 
-
-class WebhooksBlueprint(Blueprint):
-    ARGUMENTS_PARSER = BodyParser()
-
-
-blueprint = WebhooksBlueprint(
+blueprint = ApiBlueprint(
     "webhooks_api", __name__, url_prefix=PREFIX, description="Messages to other programs, signed and tried again."
 )
 guard.protect_api(blueprint)
-
-IF_MATCH = {
-    "in": "header",
-    "name": "If-Match",
-    "schema": {"type": "string"},
-    "description": "The version last seen: 412 `stale` when somebody else was faster.",
-}
 
 
 def desk() -> Desk:
     return cast(Desk, current_app.extensions[DESK])
 
 
-def _reply(body: Any, status: int = 200, version: int | None = None) -> Response:
-    response = jsonify(body)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    if version is not None:
-        response.headers["ETag"] = f'"{version}"'
-    return response
-
-
 def _tell(row: WebhookEndpoint, status: int = 200, secret: str = "") -> Response:
     told = forms.EndpointAnswer().dump(row)
-    return _reply({**told, "secret": secret} if secret else told, status, row.version)
+    return reply({**told, "secret": secret} if secret else told, status, row.version)
 
 
 def _own(endpoint_id: int) -> WebhookEndpoint:
@@ -78,7 +56,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
 def list_webhooks() -> Response:
     """Your endpoints in the order they were made."""
     rows = store.endpoints_of(db.session, current_user.id)
-    return _reply({"items": forms.EndpointAnswer(many=True).dump(rows)})
+    return reply({"items": forms.EndpointAnswer(many=True).dump(rows)})
 
 
 @blueprint.route("/webhooks", methods=["POST"])
@@ -112,8 +90,7 @@ def change_webhook(values: dict[str, Any], endpoint_id: int) -> Response:
     values = _checked(values)
     with writing(db.session) as session:
         row = _own(endpoint_id)
-        if request.headers.get("If-Match", "*").strip().strip('"') not in ("*", str(row.version)):
-            raise known_problem(412)
+        look_for_change(row.version)
         store.change_endpoint(session, guard.actor(), row, values)
     return _tell(row)
 
@@ -144,7 +121,7 @@ def test_webhook(endpoint_id: int) -> Response:
     """Put a message of type `test` in line; the log tells what became of it."""
     with writing(db.session) as session:
         message = store.queue_test(session, _own(endpoint_id), desk().clock())
-    return _reply(forms.MessageAnswer().dump(message), 202)
+    return reply(forms.MessageAnswer().dump(message), 202)
 
 
 @blueprint.route("/webhooks/<int:endpoint_id>/messages", methods=["GET"])
@@ -156,7 +133,7 @@ def list_messages(query: dict[str, Any], endpoint_id: int) -> Response:
     rows, before = store.messages_of(
         db.session, endpoint_id, before=query["before"], state=query["state"], limit=query["per_page"]
     )
-    return _reply({"items": forms.MessageAnswer(many=True).dump(rows), "next_before": before})
+    return reply({"items": forms.MessageAnswer(many=True).dump(rows), "next_before": before})
 
 
 @blueprint.route("/webhooks/messages/<int:message_id>/resend", methods=["POST"])
@@ -168,4 +145,4 @@ def resend_message(message_id: int) -> Response:
         if row is None:
             raise known_problem(404)
         store.send_again(session, row, desk().clock())
-    return _reply(forms.MessageAnswer().dump(row), 202)
+    return reply(forms.MessageAnswer().dump(row), 202)
