@@ -1,6 +1,7 @@
 """The declarative base, the naming of constraints and the one way we store time."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,8 +42,10 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+@lru_cache(4096)
 def _as_sqlite_text(value: datetime | None) -> str | None:
-    """As SQLAlchemy's own DateTime is kept there: 2026-11-22 05:35:01.000000."""
+    """As SQLAlchemy's own DateTime is kept there: 2026-11-22 05:35:01.000000. The same moment is mostly written into
+    several columns."""
     if value is None:
         return None
     if value.tzinfo is None:

@@ -28,6 +28,7 @@ _TAGS: sa.Table = Tag.__table__  # type: ignore[assignment]
 _VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
 # Events of a page that was asked for; a beacon's say nothing new.
 _DESCRIBED = frozenset({"scan", "choose", "reroute"})
+_PROFILE = ("region", "device", "app", "language")
 
 # What must be seen of a table that belongs to `codes`: may a visitor answer more than once?
 _LIVE_CODES = sa.table("live_codes", sa.column("id", sa.Integer), sa.column("choice_policy", sa.String))
@@ -64,7 +65,7 @@ class _Latest:
     at: datetime | None = None
     says: Row = field(default_factory=dict)
 
-    def hear(self, at: datetime, **says: Any) -> None:
+    def hear(self, at: datetime, says: Row) -> None:
         if self.at is None or at > self.at:
             self.at, self.says = at, says
 
@@ -84,22 +85,23 @@ class _Sum:
         self.scans += tally.scans
         self.pressed += tally.pressed
         self.stuck += tally.stuck
-        self.first = min(self.first, event, key=lambda e: e.at)
-        self.last_at = max(self.last_at, event.at)
+        if event.at < self.first.at:
+            self.first = event
+        elif event.at > self.last_at:
+            self.last_at = event.at
         if event.type in _DESCRIBED:
-            self.profile.hear(
-                event.at, region=event.region, device=event.device, app=event.app, language=event.language
-            )
+            self.profile.hear(event.at, {name: getattr(event, name) for name in _PROFILE})
         if event.member_id and event.outcome in ("assigned", "returning"):
-            self.seat.hear(event.at, member_id=event.member_id, choice_id=event.choice_id)
+            self.seat.hear(event.at, {"member_id": event.member_id, "choice_id": event.choice_id})
 
 
 def _sums(events: Sequence[ScanEvent], key: Any) -> dict[Any, _Sum]:
     sums: dict[Any, _Sum] = {}
     for event in events:
-        found = sums.get(key(event))
+        whose = key(event)
+        found = sums.get(whose)
         if found is None:
-            found = sums[key(event)] = _Sum(event)
+            found = sums[whose] = _Sum(event)
         found.add(event)
     return dict(sorted(sums.items()))
 
@@ -135,7 +137,7 @@ def _visitor_row(key: str, found: _Sum) -> Row:
         "first_live_code_id": found.first.live_code_id,
         "first_placement": found.first.placement,
         "profile_at": found.profile.at,
-        **{name: found.profile.says.get(name) for name in ("region", "device", "app", "language")},
+        **{name: found.profile.says.get(name) for name in _PROFILE},
     }
 
 
@@ -192,7 +194,7 @@ def _add_tags(connection: Connection, events: Sequence[ScanEvent], ids: Mapping[
     for event in events:
         if event.tag and event.outcome == "assigned":
             answers[event.tag, (ids[event.visitor or ""], event.live_code_id)].hear(
-                event.at, choice_id=event.choice_id or 0
+                event.at, {"choice_id": event.choice_id or 0}
             )
     if not answers:
         return

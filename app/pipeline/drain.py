@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from app.db.upsert import insert
 from app.ledger import LedgerDown
 from app.ledger.spool import Losses, is_abandoned, retire, spool_files, whole_lines
 from app.ledger.tables import outbox, spool_marks
-from app.pipeline.fold import Audience, fold_entries, set_aside
+from app.pipeline.fold import Audience, fold_entries, fold_read, set_aside
 from app.pipeline.lines import Dead, Entry, read
 from app.pipeline.models import dead_events
 from app.pipeline.stream_source import StreamSource
@@ -157,12 +157,26 @@ class Drainer:
             return waits, {row[0]: row[1] for row in connection.execute(_MARKS)}
 
     def _drain_outbox(self) -> int:
+        if self._engine.dialect.name == "sqlite":
+            return self._drain_oldest()
         with self._writing() as connection:
-            # PostgreSQL: what another consumer has taken is passed over, not waited for.
+            # What another consumer has taken is passed over, not waited for.
             oldest = sa.select(outbox.c.id).order_by(outbox.c.id).limit(self._batch).with_for_update(skip_locked=True)
             taken = sa.delete(outbox).where(outbox.c.id.in_(oldest)).returning(outbox.c.id, outbox.c.body)
             rows = sorted((int(row[0]), str(row[1])) for row in connection.execute(taken))
-            fold_entries(connection, [Entry(f"outbox:{number}", body) for number, body in rows], self.audience)
+            fold_entries(connection, _as_entries(rows), self.audience)
+        return len(rows)
+
+    def _drain_oldest(self) -> int:
+        """Read while SQLite's lock is nobody's; what another drainer has taken by then is not ours."""
+        with self._engine.connect() as connection:
+            rows = [(int(row[0]), str(row[1])) for row in connection.execute(_OLDEST.limit(self._batch))]
+        good, dead = read(_as_entries(rows))
+        with self._writing() as connection:
+            ours = sa.delete(outbox).where(outbox.c.id.in_([number for number, _ in rows])).returning(outbox.c.id)
+            taken = {_origin(row[0]) for row in connection.execute(ours)}
+            good = [pair for pair in good if pair[0].origin in taken]
+            fold_read(connection, (good, [one for one in dead if one.entry.origin in taken]), self.audience)
         return len(rows)
 
     def _drain_streams(self) -> int:
@@ -186,7 +200,7 @@ class Drainer:
         none, so it is set aside, and a file that is wholly folded is deleted."""
         try:
             if file.stat().st_size > folded_to:
-                taken = self._fold_file(file)
+                taken = self._fold_file(file, folded_to)
                 if taken or not is_abandoned(file):
                     return taken
                 self._set_torn_end_aside(file)
@@ -196,14 +210,15 @@ class Drainer:
             pass  # another drainer has finished with it
         return 0
 
-    def _fold_file(self, file: Path) -> int:
-        with self._writing() as connection:
-            offset = _lock_mark(connection, file)
-            lines = list(islice(whole_lines(file, offset), self._batch))
-            entries = [Entry(f"{file.name}:{end}", line) for line, end in lines]
-            if lines:
-                fold_entries(connection, entries, self.audience)
-                _move_mark(connection, file, lines[-1][1])
+    def _fold_file(self, file: Path, folded_to: int) -> int:
+        """Read before the mark is locked; if another drainer has moved it by then, read anew the next time."""
+        lines = list(islice(whole_lines(file, folded_to), self._batch))
+        found = read(Entry(f"{file.name}:{end}", line) for line, end in lines)
+        if lines:
+            with self._writing() as connection:
+                if _lock_mark(connection, file) == folded_to:
+                    fold_read(connection, found, self.audience)
+                    _move_mark(connection, file, lines[-1][1])
         return len(lines)
 
     def _set_torn_end_aside(self, file: Path) -> None:
@@ -235,6 +250,15 @@ class Drainer:
 
 
 _MARKS = sa.select(spool_marks.c.file, spool_marks.c.offset)
+_OLDEST = sa.select(outbox.c.id, outbox.c.body).order_by(outbox.c.id)
+
+
+def _as_entries(rows: Iterable[tuple[int, str]]) -> list[Entry]:
+    return [Entry(_origin(number), body) for number, body in rows]
+
+
+def _origin(number: int) -> str:
+    return f"outbox:{number}"
 
 
 def _of(file: Path) -> sa.ColumnElement[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from app.db.upsert import Insert, insert_rows
-from app.pipeline.lines import Dead, Entry, as_text, read
+from app.pipeline.lines import Dead, Entry, Read, as_text, read
 from app.pipeline.models import dead_events, events
 from app.rules.tally import ScanEvent
 
@@ -70,7 +70,12 @@ def _unless_known(statement: Insert) -> Any:
 
 def fold_entries(connection: Connection, entries: Sequence[Entry], audience: Audience) -> Folded:
     """`fold` for entries as they lie in a source: the unreadable ones, and those a store refuses, are set aside."""
-    good, dead = read(entries)
+    return fold_read(connection, read(entries), audience)
+
+
+def fold_read(connection: Connection, found: Read, audience: Audience) -> Folded:
+    """The same for entries that have been read already, while no lock was held."""
+    good, dead = found[0], list(found[1])
     count = _fold_or_split(connection, good, audience, dead) if good else 0
     set_aside(connection, dead)
     return Folded(count, len(dead))

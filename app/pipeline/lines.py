@@ -7,6 +7,7 @@ read is handed back with its reason, never dropped.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
+from operator import attrgetter
 
 import sqlalchemy as sa
 
@@ -22,6 +23,8 @@ _TEXTS = tuple(
     (c.name if c.name != "uid" else "id", c.type.length or 0) for c in events_table.c if isinstance(c.type, sa.String)
 )
 _NEEDED = ("id", "type", "live_code_id")
+_numbers_of = attrgetter(*_NUMBERS)
+_texts_of = attrgetter(*(name for name, _ in _TEXTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,10 @@ class Dead:
     reason: str
 
 
-def read(entries: Iterable[Entry]) -> tuple[list[tuple[Entry, ScanEvent]], list[Dead]]:
+Read = tuple[list[tuple[Entry, ScanEvent]], list[Dead]]
+
+
+def read(entries: Iterable[Entry]) -> Read:
     """The events among `entries`, and the rest."""
     good: list[tuple[Entry, ScanEvent]] = []
     dead: list[Dead] = []
@@ -66,12 +72,10 @@ def problem_of(event: ScanEvent) -> str | None:
         return f"at is no moment we keep: {event.at!r}"
     if event.first not in (True, False):
         return "first is not true or false"
-    for name in _NUMBERS:
-        value = getattr(event, name)
+    for name, value in zip(_NUMBERS, _numbers_of(event), strict=True):
         if value is not None and (type(value) is not int or not 0 <= value <= LARGEST_INTEGER):
             return f"{name} is not a whole number we can keep"
-    for name, longest in _TEXTS:
-        value = getattr(event, name)
+    for (name, longest), value in zip(_TEXTS, _texts_of(event), strict=True):
         if value is not None and (type(value) is not str or len(value) > longest or not _is_storable(value)):
             return f"{name} is not a text of at most {longest} characters"
     return None

@@ -7,6 +7,7 @@ aware UTC. No address, no coordinates, no user agent: only what was derived from
 import json
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 
@@ -72,10 +73,15 @@ class Tally:
 
 def count_of(event: ScanEvent) -> Tally:
     """A preview is no scan; a choice on its page, or a new way after `stuck`, is an assignment but no second scan."""
-    assigned = int(event.outcome == "assigned")
-    match event.type:
+    return _count_of(event.type, event.outcome)
+
+
+@lru_cache(256)
+def _count_of(kind: str, outcome: str | None) -> Tally:
+    assigned = int(outcome == "assigned")
+    match kind:
         case "scan":
-            return Tally() if event.outcome == "preview" else Tally(scans=1, assigned=assigned)
+            return Tally() if outcome == "preview" else Tally(scans=1, assigned=assigned)
         case "choose" | "reroute":
             return Tally(assigned=assigned)
         case "press":

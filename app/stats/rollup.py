@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from operator import add as add_up
 from typing import Any
 
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from app.db.upsert import Insert, insert_rows
-from app.rules.tally import ScanEvent, count_of
+from app.rules.tally import ScanEvent, Tally, count_of
 from app.stats.models import COUNTS, DAY_ROLLUPS, NO_ID, NO_TEXT, ROLLUPS, rollup_total, rollup_total_day, visitor_days
 
 # How long an event may be late and its visitor still be recognised as counted that day.
@@ -27,6 +28,8 @@ Key = int | str
 Cell = tuple[str, int, datetime, Key]  # dimension, live code, hour, key
 Person = tuple[int, date, str]  # live code, local day, visitor
 Mark = tuple[str, Key]  # dimension, key: what a person is counted in on one day
+Marks = tuple[Mark, ...]
+_Facts = tuple[int, datetime, date, Marks, Tally]  # live code, hour, local day: all that roll-ups see of an event
 
 
 @dataclass(slots=True)
@@ -41,9 +44,15 @@ class _Sums:
 def add(connection: Connection, events: Sequence[ScanEvent], zone: tzinfo) -> None:
     """Adds new events; the caller has made sure that each arrives once."""
     sums = _Sums()
+    alike: dict[_Facts, int] = defaultdict(int)
     for event in events:
         if is_counted(event):
-            _add_event(sums, event, zone)
+            facts = _facts_of(event, zone)
+            alike[facts] += 1
+            if event.visitor:
+                _mark_person(sums, event.visitor, facts)
+    for facts, number in alike.items():
+        _add_events(sums, facts, number)
     for person, marks in _unmarked(connection, sums.people).items():
         _add_visitor(sums, person, marks)
     _write(connection, sums, zone)
@@ -56,7 +65,13 @@ def is_counted(event: ScanEvent) -> bool:
 
 def local_hour(at: datetime, zone: tzinfo) -> datetime:
     """The beginning of the local hour `at` falls into, in UTC."""
-    return at.astimezone(zone).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+    return _hour_and_day(at.replace(second=0, microsecond=0), zone)[0]
+
+
+@lru_cache(256)
+def _hour_and_day(minute: datetime, zone: tzinfo) -> tuple[datetime, date]:
+    local = minute.astimezone(zone)
+    return local.replace(minute=0, second=0, microsecond=0).astimezone(UTC), local.date()
 
 
 def forget(connection: Connection, visitor: str, live_code_ids: Collection[int]) -> None:
@@ -70,9 +85,9 @@ def forget_old_days(connection: Connection) -> None:
     connection.execute(sa.delete(visitor_days).where(visitor_days.c.day < before))
 
 
-def _add_event(sums: _Sums, event: ScanEvent, zone: tzinfo) -> None:
-    hour = local_hour(event.at, zone)
-    marks: list[Mark] = [
+def _facts_of(event: ScanEvent, zone: tzinfo) -> _Facts:
+    hour, day = _hour_and_day(event.at.replace(second=0, microsecond=0), zone)
+    marks: Marks = (
         ("total", NO_ID),
         ("member", event.member_id or NO_ID),
         ("choice", event.choice_id or NO_ID),
@@ -81,19 +96,24 @@ def _add_event(sums: _Sums, event: ScanEvent, zone: tzinfo) -> None:
         ("device", event.device or NO_TEXT),
         ("app", event.app or NO_TEXT),
         ("placement", event.placement or NO_TEXT),
-    ]
-    tally = count_of(event)
-    counts = [getattr(tally, count, 0) for count in COUNTS]
+    )
+    return event.live_code_id, hour, day, marks, count_of(event)
+
+
+def _add_events(sums: _Sums, facts: _Facts, number: int) -> None:
+    live_code_id, hour, _, marks, tally = facts
+    counts = [number * getattr(tally, count, 0) for count in COUNTS]
     for dimension, key in marks:
-        cell = sums.cells[dimension, event.live_code_id, hour, key]
+        cell = sums.cells[dimension, live_code_id, hour, key]
         cell[:] = map(add_up, cell, counts)
-    if event.visitor:
-        marks.append(("hour", int(hour.timestamp())))
-        day = event.at.astimezone(zone).date()
-        firsts = sums.people.setdefault((event.live_code_id, day, event.visitor), {})
-        for mark in marks:
-            if hour < firsts.setdefault(mark, hour):
-                firsts[mark] = hour
+
+
+def _mark_person(sums: _Sums, visitor: str, facts: _Facts) -> None:
+    live_code_id, hour, day, marks, _ = facts
+    firsts = sums.people.setdefault((live_code_id, day, visitor), {})
+    for mark in (*marks, ("hour", int(hour.timestamp()))):
+        if hour < firsts.setdefault(mark, hour):
+            firsts[mark] = hour
 
 
 def _add_visitor(sums: _Sums, person: Person, marks: Mapping[Mark, datetime]) -> None:
@@ -117,7 +137,7 @@ def _unmarked(
         fresh = {mark: hour for mark, hour in people[person].items() if _token(mark) not in seen}
         if fresh:
             unmarked[person] = fresh
-            grown.append((person, _as_text(seen.union(map(_token, fresh)))))
+            grown.append((person, _as_json(seen.union(map(_token, fresh)))))
     _update_people(connection, grown)
     return unmarked
 
@@ -127,7 +147,13 @@ def _token(mark: Mark) -> str:
     return f"{mark[0][0]}{mark[1]}"
 
 
-def _as_text(tokens: Iterable[str]) -> str:
+@lru_cache(4096)
+def _as_text(marks: Marks) -> str:
+    """Many are marked alike: whoever came to one group in one hour from one city."""
+    return _as_json(map(_token, marks))
+
+
+def _as_json(tokens: Iterable[str]) -> str:
     return json.dumps(sorted(tokens), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -136,7 +162,7 @@ def _insert_people(connection: Connection, people: Mapping[Person, Mapping[Mark,
     if not people:
         return []
     rows = [
-        {"live_code_id": person[0], "day": person[1], "visitor": person[2], "seen": _as_text(map(_token, marks))}
+        {"live_code_id": person[0], "day": person[1], "visitor": person[2], "seen": _as_text(tuple(marks))}
         for person, marks in sorted(people.items())
     ]
     added = insert_rows(connection, visitor_days, rows, _unless_known)
