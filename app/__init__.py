@@ -27,9 +27,9 @@ from app.alerts import pages as alerts_pages
 from app.alerts import wording as alerts_wording
 from app.alerts.desk import DESK as ALERTS_DESK
 from app.codes import api as codes_api
+from app.codes import history_wording as codes_wording
 from app.codes import pages as codes_pages
 from app.codes import today_pages
-from app.codes import wording as codes_wording
 from app.codes.changes import bumped
 from app.codes.desk import DESK
 from app.codes.figures import FIGURES

@@ -11,7 +11,7 @@ from flask import render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 
-from app.codes import forms, members, panel_forms, versions, wording
+from app.codes import forms, history_wording, members, panel_forms, versions, wording
 from app.codes.cards import card_of
 from app.codes.changes import STALE, Refused
 from app.codes.member_pages import BLANK, LABELS
@@ -127,7 +127,7 @@ def _theirs(fresh: Member, mine: Mapping[str, Any]) -> list[tuple[str, str, str]
     """What differs by now, the expiry of the code shown included; places by their names."""
     version, _ = versions.current_versions(db.session, [fresh])[fresh.id]
     found = compared({name: label for name, label in LABELS.items() if name != "regions"}, mine, fresh)
-    found += compared({"expires_at": wording.FIELDS["expires_at"]}, mine, version)
+    found += compared({"expires_at": history_wording.FIELDS["expires_at"]}, mine, version)
     if "regions" in mine and list(mine["regions"]) != list(fresh.regions):
         own, other = (wording.region_names(keys, language()) for keys in (mine["regions"], fresh.regions))
         found.append((str(LABELS["regions"]), BETWEEN.join(own) or "–", BETWEEN.join(other) or "–"))

@@ -6,7 +6,7 @@ from typing import Any
 from flask import render_template, request
 from flask_babel import gettext, lazy_gettext
 
-from app.codes import covers, forms, history, panel_forms, store, wording
+from app.codes import covers, forms, history, history_wording, panel_forms, store, wording
 from app.codes.changes import STALE, Refused
 from app.codes.models import LiveCode
 from app.codes.print_pages import trial_path
@@ -136,5 +136,5 @@ def past(live_code_id: int) -> Answer:
     """Who changed what, of this live code, its choices and its members."""
     live_code, page = found(live_code_id), read_page(request.args)
     entries, total = history.entries_of(db.session, live_code_id, limit=page.limit, offset=page.offset)
-    told = [wording.past_change(entry, about, desk().zone, language()) for entry, about in entries]
+    told = [history_wording.past_change(entry, about, desk().zone, language()) for entry, about in entries]
     return render_template("codes/history.html", live_code=live_code, entries=told, page=page, total=total)

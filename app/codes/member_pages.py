@@ -1,15 +1,16 @@
-"""The members of one live code: the grid, one member's own page, order, state, pin, headcounts.
+"""The members of one live code: the grid, and one member's own page.
 
-Decides what can be done from where. Handing in new pictures is in `upload_pages`, swapping one in `swap_pages`.
+Handing in new pictures is in `upload_pages`, swapping one in `swap_pages`; what one button changes is in
+`member_state_pages` and `headcount_pages`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, abort, make_response, render_template, request, url_for
-from flask_babel import gettext, lazy_gettext, ngettext
+from flask_babel import gettext, lazy_gettext
 
-from app.codes import forms, members, panel_forms, places_pages, store, uploads, versions, wording
+from app.codes import forms, members, panel_forms, places_pages, uploads, versions, wording
 from app.codes.cards import Card, card_of, cards_of, overview
 from app.codes.changes import STALE, Refused
 from app.codes.choices import choices_of
@@ -25,7 +26,6 @@ from app.codes.shell import (
     found,
     found_member,
     now,
-    refuse,
     to,
 )
 from app.db import db
@@ -231,119 +231,6 @@ def card_image(member_id: int, number: int) -> Response:
     return response
 
 
-@blueprint.post("/members/<int:member_id>/state")
-def member_state(member_id: int) -> Answer:
-    row = found_member(member_id)
-    before, wanted, home = row.state, request.form.get("state", ""), _home(row)
-    if wanted not in wording.MEMBER_STATES:
-        return back(home)
-    cards = {version.card for version in versions.versions_of(db.session, member_id) if version.card}
-    result = changed(lambda: _set_state(member_id, wanted))
-    if isinstance(result, Refused):
-        refuse(result)
-    elif wanted != before:
-        if wanted == "archived":
-            uploads.forget(db.session, desk().shelves, cards)
-        undo = url_for("codes.member_state", member_id=member_id), {"state": before, "next": home}
-        say(_told(result, wanted), undo=undo)
-    return back(home)
-
-
-def _set_state(member_id: int, wanted: str) -> Member | Refused:
-    if wanted == "archived":
-        return members.archive_member(db.session, asker(), member_id)
-    return members.update_member(db.session, asker(), member_id, {"state": wanted})
-
-
-def _told(row: Member, state: str) -> str:
-    name = row.label or row.public_name or wording.code_number(row.id)
-    words = {
-        "active": gettext("“%(name)s” is switched on.", name=name),
-        "reserve": gettext("“%(name)s” is a reserve now: it steps in when all others are full.", name=name),
-        "disabled": gettext("“%(name)s” is switched off: nobody new is sent there.", name=name),
-        "archived": gettext("“%(name)s” is archived.", name=name),
-    }
-    return str(words[state])
-
-
-def _home(row: Member) -> str:
-    return url_for("codes.show", live_code_id=row.live_code_id, _anchor=f"member-{row.id}")
-
-
-@blueprint.post("/members/<int:member_id>/move")
-def move(member_id: int) -> Answer:
-    """One place up or down among its own choice's."""
-    row = found_member(member_id)
-    by, home, live_code_id = request.form.get("by"), _home(row), row.live_code_id
-    mine = [m.id for m in members.members_of(db.session, live_code_id) if m.choice_id == row.choice_id]
-    if member_id in mine and by in ("-1", "1"):
-        here = mine.index(member_id)
-        there = min(max(here + int(by), 0), len(mine) - 1)
-        mine.insert(there, mine.pop(here))
-        changed(lambda: members.reorder(db.session, asker(), live_code_id, _woven(live_code_id, mine)))
-    return back(home)
-
-
-def _woven(live_code_id: int, mine: Sequence[int]) -> list[int]:
-    """All members in order, these ones among themselves in the new order: the places they take stay the same."""
-    rest = iter(mine)
-    chosen = set(mine)
-    return [next(rest) if m.id in chosen else m.id for m in members.members_of(db.session, live_code_id)]
-
-
-@blueprint.post("/codes/<int:live_code_id>/order")
-def order(live_code_id: int) -> Answer:
-    """The order somebody dragged them into."""
-    found(live_code_id)
-    ids = [int(text) for text in request.form.getlist("ids")[:400] if text.isdecimal() and len(text) < 10]
-    known = {row.id for row in members.members_of(db.session, live_code_id)}
-    mine = [member_id for member_id in dict.fromkeys(ids) if member_id in known]
-    result = changed(lambda: members.reorder(db.session, asker(), live_code_id, _woven(live_code_id, mine)))
-    if isinstance(result, Refused):
-        refuse(result)
-    return "", 204
-
-
-@blueprint.post("/members/<int:member_id>/pin")
-def pin(member_id: int) -> Answer:
-    row = found_member(member_id)
-    live_code_id, home, before = row.live_code_id, _home(row), row.live_code.pinned_member_id
-    result = changed(lambda: store.pin(db.session, asker(), live_code_id, member_id))
-    if isinstance(result, Refused):
-        refuse(result)
-    else:
-        undo = (
-            (url_for("codes.pin", member_id=before), {"next": home})
-            if before is not None
-            else (url_for("codes.unpin", live_code_id=live_code_id), {"next": home})
-        )
-        say(gettext("Pinned: every new visitor gets this one until you release it."), undo=undo)
-    return back(home)
-
-
-@blueprint.post("/codes/<int:live_code_id>/unpin")
-def unpin(live_code_id: int) -> Answer:
-    before = found(live_code_id).pinned_member_id
-    result = changed(lambda: store.unpin(db.session, asker(), live_code_id))
-    if isinstance(result, Refused):
-        refuse(result)
-    elif before is not None:
-        undo = url_for("codes.pin", member_id=before), {"next": request.form.get("next", "")}
-        say(gettext("Released: the rules decide again."), undo=undo)
-    return back(url_for("codes.show", live_code_id=live_code_id))
-
-
-@blueprint.post("/members/<int:member_id>/trust")
-def trust(member_id: int) -> Answer:
-    home = _home(found_member(member_id))
-    result = changed(lambda: versions.trust(db.session, asker(), member_id, now=now()))
-    if isinstance(result, Refused):
-        refuse(result)
-    else:
-        say(gettext("People are sent there again."))
-    return back(home)
-
-
 @blueprint.post("/members/<int:member_id>/show")
 def show_as(member_id: int) -> Answer:
     """The code drawn anew, or the piece cut out of the picture."""
@@ -360,49 +247,6 @@ def show_as(member_id: int) -> Answer:
     return back(home)
 
 
-@blueprint.post("/members/<int:member_id>/headcount")
-def headcount(member_id: int) -> Answer:
-    home = _home(found_member(member_id))
-    values, errors = panel_forms.load(forms.HeadcountForm(), {"count": _number(request.form.get("count", ""))})
-    if errors:
-        say(gettext("Type how many people are in the group: a number."), "danger")
-        return back(home)
-    result = changed(lambda: versions.take_headcount(db.session, asker(), member_id, values["count"], now=now()))
-    if isinstance(result, Refused):
-        refuse(result)
-    else:
-        say(gettext("Counting goes on from %(count)s.", count=values["count"]))
-    return back(home)
-
-
-def _number(typed: str) -> Any:
-    return int(typed) if typed.strip().isdecimal() and len(typed) < 10 else typed
-
-
-@blueprint.route("/codes/<int:live_code_id>/headcounts", methods=["GET", "POST"])
-def headcounts(live_code_id: int) -> Answer:
-    """All groups of one live code in a list, to be read off the phone one by one."""
-    live_code = found(live_code_id)
-    cards = cards_of(db.session, desk().ledger, [live_code], now())[live_code_id]
-    groups = [card for card in cards if card.fact.is_group and not card.row.is_fallback]
-    if request.method == "GET":
-        return render_template("codes/headcounts.html", live_code=live_code, groups=groups, typed={}, wrong="")
-    typed = {card.id: text for card in groups if (text := request.form.get(f"count-{card.id}", "").strip())}
-    counts = {
-        card_id: panel_forms.load(forms.HeadcountForm(), {"count": _number(text)}) for card_id, text in typed.items()
-    }
-    if any(errors for _, errors in counts.values()):
-        wrong = gettext("Only numbers, please. Nothing was saved yet.")
-        page = render_template(
-            "codes/headcounts.html", live_code=live_code, groups=groups, typed=request.form, wrong=wrong
-        )
-        return page, 422
-    at = now()
-    changed(
-        lambda: [
-            versions.take_headcount(db.session, asker(), one, v["count"], now=at) for one, (v, _) in counts.items()
-        ]
-    )
-    if counts:
-        say(ngettext("%(num)s headcount saved.", "%(num)s headcounts saved.", len(counts)))
-    return to("codes.show", live_code_id=live_code_id)
+def home_of(row: Member) -> str:
+    """The card in the grid."""
+    return url_for("codes.show", live_code_id=row.live_code_id, _anchor=f"member-{row.id}")

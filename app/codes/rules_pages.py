@@ -10,7 +10,7 @@ from typing import Any
 from flask import render_template, request
 from flask_babel import gettext, lazy_gettext
 
-from app.codes import forms, panel_forms, simulator, store, wording
+from app.codes import forms, panel_forms, rules_wording, simulator, store, wording
 from app.codes.choices import choices_of
 from app.codes.code_pages import form_version, save_live_code
 from app.codes.models import LiveCode
@@ -139,7 +139,7 @@ def _told(live_code_id: int, values: Mapping[str, Any]) -> list[str]:
     if snapshot is None:
         return []
     labels = simulator.labels(db.session, live_code_id)
-    return wording.summary(_as_typed(snapshot, values), labels, language(), now())
+    return rules_wording.summary(_as_typed(snapshot, values), labels, language(), now())
 
 
 def _as_typed(snapshot: Snapshot, values: Mapping[str, Any]) -> Snapshot:

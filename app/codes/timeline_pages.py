@@ -4,7 +4,7 @@ between. Beside it the quick entry of a headcount, for somebody who holds the ph
 from flask import render_template
 from flask_babel import gettext, lazy_gettext
 
-from app.codes import timeline, versions, wording
+from app.codes import history_wording, timeline, versions
 from app.codes.cards import card_of
 from app.codes.shell import Answer, blueprint, desk, found_member, now
 from app.db import db
@@ -38,15 +38,15 @@ def member_timeline(member_id: int) -> Answer:
     )
 
 
-def _told(event: timeline.Event) -> wording.PastChange:
+def _told(event: timeline.Event) -> history_wording.PastChange:
     if event.entry is not None:
-        return wording.past_change(event.entry, "", desk().zone, language())
+        return history_wording.past_change(event.entry, "", desk().zone, language())
     words = str(HAPPENED.get(event.kind, event.kind))
     if event.kind == "filling":
         words = gettext("%(percent)s %% of the places taken", percent=event.rank)
     elif event.kind == "expiring":
         words = gettext("Expires within %(hours)s hours", hours=-event.rank)
-    return wording.PastChange(event.at, "", words, "", [])
+    return history_wording.PastChange(event.at, "", words, "", [])
 
 
 @blueprint.get("/members/<int:member_id>/headcount")

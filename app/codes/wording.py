@@ -1,12 +1,11 @@
-"""What the panel calls things: modes, states, reasons, refusals, and what a live code will do, in plain sentences.
+"""What the panel calls things: modes, states, reasons, refusals, moments.
 
-English here, Chinese in translations/*/codes.po. What scanners read is `scan.wording`'s business.
+What a live code will do is told by `rules_wording`, what was done to it by `history_wording`. English here, Chinese in
+translations/*/codes.po. What scanners read is `scan.wording`'s business.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
 
 import flask_babel
 from flask_babel import format_datetime, lazy_gettext
@@ -14,7 +13,7 @@ from flask_babel import format_datetime, lazy_gettext
 from app.codes.changes import Refused
 from app.rules import regions
 from app.rules.kinds import KINDS
-from app.rules.model import Member, MemberState, Mode, RegionPolicy, Snapshot, Window
+from app.rules.model import Window
 
 gettext: Callable[..., str] = flask_babel.gettext
 ngettext: Callable[..., str] = flask_babel.ngettext
@@ -186,10 +185,10 @@ def weekday_names() -> list[str]:
 
 def window_text(windows: Sequence[Window]) -> str:
     """Such as "Mon–Fri 09:00–18:00"; "" when it is always open."""
-    return gettext("; ").join(f"{_days(w.days)} {_clock(w.from_minute)}–{_clock(w.to_minute)}" for w in windows)
+    return gettext("; ").join(f"{days_text(w.days)} {_clock(w.from_minute)}–{_clock(w.to_minute)}" for w in windows)
 
 
-def _days(days: frozenset[int]) -> str:
+def days_text(days: frozenset[int]) -> str:
     names = weekday_names()
     if len(days) == 7:
         return gettext("daily")
@@ -206,157 +205,6 @@ def _days(days: frozenset[int]) -> str:
 
 def _clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
-
-
-def summary(snapshot: Snapshot, labels: Mapping[int, str], language: str, now: datetime) -> list[str]:
-    """What will happen to somebody who scans, in a handful of sentences, from the rules as they stand. `labels`: what
-    the panel calls the members."""
-    members = [m for m in snapshot.members if m.state is not MemberState.ARCHIVED and not m.is_fallback]
-    told = [
-        _when(snapshot, now),
-        _whom(snapshot),
-        *_how(snapshot, members, labels),
-        _where(snapshot, members, language),
-        _hours(members),
-        _again(snapshot),
-        _closed(snapshot),
-        _unpressed(snapshot, members),
-        _overflow(snapshot, labels),
-    ]
-    return [sentence for sentence in told if sentence]
-
-
-def _when(snapshot: Snapshot, now: datetime) -> str:
-    if snapshot.state.value == "paused":
-        return gettext("Paused: whoever scans reads that the event is paused.")
-    if snapshot.ends_at is not None and snapshot.ends_at <= now:
-        return gettext(
-            "Ended on %(day)s: whoever scans reads that it has ended.", day=_day(snapshot.ends_at, snapshot.zone)
-        )
-    if snapshot.starts_at is not None and now < snapshot.starts_at:
-        return gettext("Starts on %(day)s; until then scanners read when.", day=_day(snapshot.starts_at, snapshot.zone))
-    if snapshot.ends_at is not None:
-        return gettext("Runs until %(day)s.", day=_day(snapshot.ends_at, snapshot.zone))
-    return ""
-
-
-def _day(at: datetime, zone: tzinfo) -> str:
-    return str(format_datetime(at.astimezone(zone), "yyyy-MM-dd HH:mm", rebase=False))
-
-
-def _whom(snapshot: Snapshot) -> str:
-    if not snapshot.is_grouped:
-        return ""
-    titles = gettext(", ").join(choice.title for choice in sorted(snapshot.choices, key=lambda c: (c.position, c.id)))
-    if not titles:
-        return gettext("Visitors are to choose, but there is no choice yet.")
-    return gettext("The page asks: %(titles)s. The answer becomes a tag.", titles=titles)
-
-
-def _how(snapshot: Snapshot, members: Sequence[Member], labels: Mapping[int, str]) -> list[str]:
-    pinned = snapshot.member(snapshot.pinned_member_id)
-    told = []
-    if pinned is not None:
-        name = _called(pinned, labels)
-        told.append(gettext("Pinned: every new visitor gets %(name)s until you release it.", name=name))
-    if snapshot.is_grouped:
-        told.append(gettext("Within a choice its own mode decides."))
-    elif snapshot.mode is Mode.SEQUENTIAL:
-        told.append(gettext("New visitors fill the first code that has room; when it is full, the next one."))
-    elif snapshot.mode is Mode.ROUND_ROBIN:
-        weights = [m.weight for m in members if m.state is MemberState.ACTIVE]
-        if len(set(weights)) > 1:
-            shares = " : ".join(str(weight) for weight in weights[:8])
-            told.append(gettext("New visitors are dealt out in turns, %(shares)s.", shares=shares))
-        else:
-            told.append(gettext("New visitors are dealt out in turns, one each."))
-    else:
-        told.append(gettext("New visitors are dealt out at random; a higher weight comes up more often."))
-    reserves = sum(m.state is MemberState.RESERVE for m in members)
-    if reserves:
-        told.append(
-            ngettext(
-                "One reserve steps in when all others are full.",
-                "%(num)s reserves step in when all others are full.",
-                reserves,
-            )
-        )
-    return told
-
-
-def _where(snapshot: Snapshot, members: Sequence[Member], language: str) -> str:
-    named = sorted({key for m in members for key in m.regions})
-    if snapshot.region_policy is RegionPolicy.NEAREST:
-        return gettext("Who shares their position gets the nearest code.")
-    if not named:
-        return ""
-    names = region_names(named, language)
-    places = gettext(", ").join(names[:6]) + ("…" if len(names) > 6 else "")
-    if snapshot.region_policy is RegionPolicy.STRICT:
-        return gettext(
-            "Visitors from %(places)s only get codes for their place; all others the codes without a place.",
-            places=places,
-        )
-    return gettext("Visitors from %(places)s get a code for their place first, then the others.", places=places)
-
-
-def _hours(members: Sequence[Member]) -> str:
-    limited = sum(bool(m.windows) for m in members)
-    if not limited:
-        return ""
-    if limited == len(members):
-        return gettext("Outside the opening times scanners read when to come back.")
-    return ngettext("One code has opening times.", "%(num)s codes have opening times.", limited)
-
-
-def _again(snapshot: Snapshot) -> str:
-    if snapshot.dedupe_group:
-        return gettext(
-            "Within WeChat one person gets one group only, across all live codes of “%(group)s”; scanning again shows"
-            " the same group with today's code.",
-            group=snapshot.dedupe_group,
-        )
-    return gettext(
-        "Within WeChat one person gets one group only; scanning again shows the same group with today's code."
-    )
-
-
-def _closed(snapshot: Snapshot) -> str:
-    match snapshot.on_closed_member.value:
-        case "by_press":
-            return gettext(
-                "When a group's code has expired, those who had long-pressed it wait for the new one (48 hours at"
-                " most); all others get another group."
-            )
-        case "reassign":
-            return gettext("When somebody's code is closed they get another one at once.")
-        case "hold":
-            return gettext("When somebody's code is closed they wait for the new one.")
-    return gettext("When somebody's code is closed they see the fallback code.")
-
-
-def _unpressed(snapshot: Snapshot, members: Sequence[Member]) -> str:
-    if not snapshot.unpressed_seat_hours or not any(m.is_group for m in members):
-        return ""
-    return ngettext(
-        "A seat that nobody long-pressed is free again after one hour.",
-        "A seat that nobody long-pressed is free again after %(num)s hours.",
-        snapshot.unpressed_seat_hours,
-    )
-
-
-def _overflow(snapshot: Snapshot, labels: Mapping[int, str]) -> str:
-    spare = [m for m in snapshot.members if m.is_fallback and m.state is MemberState.ACTIVE]
-    if spare:
-        return gettext("When all are full, the fallback code is shown: %(name)s.", name=_called(spare[0], labels))
-    contact = snapshot.contact
-    if contact.text or contact.phone or contact.url:
-        return gettext("When all are full, scanners read so and find your contact.")
-    return gettext("When all are full, scanners read so. There is no fallback code and no contact: nobody to turn to.")
-
-
-def _called(member: Member, labels: Mapping[int, str]) -> str:
-    return labels.get(member.id) or member.name or code_number(member.id)
 
 
 def code_number(member_id: int) -> str:
@@ -406,135 +254,5 @@ def group_name(group: str, language: str) -> str:
     return group if language == "zh" else regions.QUICK_GROUP_NAMES_EN[group]
 
 
-ACTIONS: Mapping[str, Any] = {
-    "live_code.created": lazy_gettext("Made"),
-    "live_code.changed": lazy_gettext("Changed"),
-    "live_code.archived": lazy_gettext("Archived"),
-    "live_code.restored": lazy_gettext("Restored"),
-    "live_code.shared": lazy_gettext("Shared"),
-    "live_code.unshared": lazy_gettext("No longer shared"),
-    "live_code.moved": lazy_gettext("Moved to a folder"),
-    "live_code.pinned": lazy_gettext("Pinned"),
-    "live_code.unpinned": lazy_gettext("Pin released"),
-    "member.created": lazy_gettext("Code added"),
-    "member.changed": lazy_gettext("Code changed"),
-    "member.archived": lazy_gettext("Code archived"),
-    "member.reordered": lazy_gettext("Order changed"),
-    "member.swapped": lazy_gettext("Code swapped"),
-    "member.rolled_back": lazy_gettext("Earlier code shown again"),
-    "member.counted": lazy_gettext("Headcount entered"),
-    "member.trusted": lazy_gettext("Said to work"),
-    "choice.created": lazy_gettext("Choice added"),
-    "choice.changed": lazy_gettext("Choice changed"),
-    "choice.archived": lazy_gettext("Choice archived"),
-    "choice.restored": lazy_gettext("Choice restored"),
-    "choice.reordered": lazy_gettext("Order of choices changed"),
-    "placement.created": lazy_gettext("Placement added"),
-    "placement.changed": lazy_gettext("Placement changed"),
-    "placement.archived": lazy_gettext("Placement archived"),
-    "placement.restored": lazy_gettext("Placement restored"),
-    "host.added": lazy_gettext("Address added"),
-    "host.made_default": lazy_gettext("Address for new codes"),
-    "host.removed": lazy_gettext("Address removed"),
-}
-FIELDS: Mapping[str, Any] = {
-    "colleague": lazy_gettext("Colleague"),
-    "level": lazy_gettext("May"),
-    "name": lazy_gettext("Name in the panel"),
-    "title": lazy_gettext("Title"),
-    "notice": lazy_gettext("A word to scanners"),
-    "mode": lazy_gettext("Mode"),
-    "region_policy": lazy_gettext("Places"),
-    "state": lazy_gettext("State"),
-    "starts_at": lazy_gettext("Starts"),
-    "ends_at": lazy_gettext("Ends"),
-    "dedupe_group": lazy_gettext("One group only, across live codes"),
-    "on_closed_member": lazy_gettext("Their code is closed"),
-    "unpressed_seat_hours": lazy_gettext("Free seats again after (hours)"),
-    "label": lazy_gettext("Name for yourselves"),
-    "public_name": lazy_gettext("Name scanners read"),
-    "owner": lazy_gettext("Who looks after it"),
-    "notes": lazy_gettext("Notes"),
-    "capacity": lazy_gettext("At most, in all"),
-    "daily_capacity": lazy_gettext("At most, a day"),
-    "weight": lazy_gettext("Weight"),
-    "is_fallback": lazy_gettext("Fallback code"),
-    "regions": lazy_gettext("Places"),
-    "windows": lazy_gettext("Opening times"),
-    "valid_from": lazy_gettext("Not before"),
-    "expires_at": lazy_gettext("Valid until"),
-    "headcount": lazy_gettext("People in the group"),
-    "version": lazy_gettext("Version"),
-    "target": lazy_gettext("Link"),
-    "tag": lazy_gettext("Tag"),
-    "description": lazy_gettext("A line below it"),
-    "contact_text": lazy_gettext("Words on the button"),
-    "contact_phone": lazy_gettext("Phone"),
-    "contact_url": lazy_gettext("Link (customer service, a page)"),
-    "colour": lazy_gettext("Colour"),
-    "pinned_member_id": lazy_gettext("Pinned"),
-    "asks_city": lazy_gettext("Scanners may choose their city"),
-    "region": lazy_gettext("Where it hangs"),
-    "key": lazy_gettext("Word in the code"),
-    "origin": lazy_gettext("Address"),
-    "folder": lazy_gettext("Folder"),
-    "latitude": lazy_gettext("Latitude"),
-    "longitude": lazy_gettext("Longitude"),
-    "radius_m": lazy_gettext("Not farther than (metres)"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PastChange:
-    """One entry of the history in words; `changes`: (what, before, after)."""
-
-    at: datetime
-    actor: str
-    words: str
-    about: str
-    changes: list[tuple[str, str, str]]
-
-
-def past_change(entry: Any, about: str, zone: tzinfo, language: str) -> PastChange:
-    """`entry` is a row of the audit log. What has no name here (ids, orders) is left out."""
-    before, after = entry.before or {}, entry.after or {}
-    is_new = entry.action.endswith(".created")
-    changes = [
-        (str(label), _told(name, before.get(name), zone, language), _told(name, after.get(name), zone, language))
-        for name, label in FIELDS.items()
-        if (name in before or name in after) and not (is_new and after.get(name) in _USUAL)
-    ]
-    return PastChange(entry.at, entry.actor, str(ACTIONS.get(entry.action, entry.action)), about, changes)
-
-
-# What says nothing about a new row.
-_USUAL: tuple[Any, ...] = (None, "", [], False, 1, "active", "simple", "prefer", "by_press", "page", "one", 48)
-LONGEST_SHOWN = 60
-
-
-def _told(name: str, value: Any, zone: tzinfo, language: str) -> str:
-    if value in (None, "", []):
-        return ""
-    if name == "region":
-        return regions.name(str(value), language, full=True)
-    if name == "regions":
-        return gettext(", ").join(region_names(value, language))
-    if name.endswith("_at") or name == "valid_from":
-        return _day(datetime.fromisoformat(value), zone)
-    if name in VALUES and value in VALUES[name]:
-        words = VALUES[name][value]
-        return str(words[0] if isinstance(words, tuple) else words)
-    if isinstance(value, bool):
-        return gettext("yes") if value else gettext("no")
-    if name == "windows":
-        return gettext("; ").join(f"{_days(frozenset(w['days']))} {w['from']}–{w['to']}" for w in value)
-    text = str(value)
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
-
-
-VALUES: Mapping[str, Mapping[str, Any]] = {
-    "mode": MODES,
-    "region_policy": REGION_POLICIES,
-    "on_closed_member": CLOSED_POLICIES,
-    "state": MEMBER_STATES | {"paused": lazy_gettext("Paused")},
-}
+def minute_of(at: datetime, zone: tzinfo) -> str:
+    return str(format_datetime(at.astimezone(zone), "yyyy-MM-dd HH:mm", rebase=False))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.codes import wording
+from app.codes import history_wording, rules_wording, wording
 from app.rules.model import ClosedPolicy, Contact, LiveCodeState, MemberState, Mode, RegionPolicy
 from tests import make
 
@@ -22,7 +22,7 @@ def english(app: Flask) -> Iterator[None]:
 
 
 def told(members: Any = (), labels: Any = None, **more: Any) -> str:
-    return " ".join(wording.summary(make.snapshot(members, **more), labels or {}, "en", make.NOW))
+    return " ".join(rules_wording.summary(make.snapshot(members, **more), labels or {}, "en", make.NOW))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_changes_are_told_in_the_words_of_the_forms() -> None:
         "expires_at": "2026-11-03T04:00:00+00:00", "target": "https://example.com/",
         "windows": [{"days": [1, 2], "from": "09:00", "to": "18:00"}], "state": "active",
     }  # fmt: skip
-    change = wording.past_change(entry("member.changed", before, after), "fair 1", make.ZONE, "en")
+    change = history_wording.past_change(entry("member.changed", before, after), "fair 1", make.ZONE, "en")
     found = {name: (old, new) for name, old, new in change.changes}
     assert change.words == "Code changed" and change.about == "fair 1"
     assert found["Mode"] == ("Fill one after another", "At random by weight")
@@ -150,7 +150,7 @@ def test_changes_are_told_in_the_words_of_the_forms() -> None:
 
 def test_new_rows_tell_only_what_is_not_usual() -> None:
     after = {"label": "fair 1", "weight": 1, "state": "active", "is_fallback": False, "capacity": 195}
-    change = wording.past_change(entry("member.created", None, after), "", make.ZONE, "en")
+    change = history_wording.past_change(entry("member.created", None, after), "", make.ZONE, "en")
     assert [name for name, _, _ in change.changes] == ["Name for yourselves", "At most, in all"]
 
 
@@ -162,5 +162,5 @@ def test_every_word_of_the_rules_has_a_name() -> None:
 def test_chinese_is_complete_in_the_summary(app: Flask) -> None:
     members = [make.member(1, regions=("CN/CN-GD",), windows=(make.window(),)), make.member(2, is_fallback=True)]
     with app.test_request_context("/?lang=zh"):
-        sentences = wording.summary(make.snapshot(members, dedupe_group="春"), {}, "zh", make.NOW)
+        sentences = rules_wording.summary(make.snapshot(members, dedupe_group="春"), {}, "zh", make.NOW)
     assert sentences and not any(letter.isascii() and letter.isalpha() for text in sentences for letter in text)
