@@ -147,7 +147,7 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     app.register_blueprint(account_pages.blueprint)
     actions = {**codes_wording.ACTIONS, **alerts_wording.ACTIONS, **webhooks_wording.ACTIONS, **returns_wording.ACTIONS}
     words = actions, {**codes_wording.FIELDS, **alerts_wording.FIELDS}
-    admin_pages.init_app(app, *words)
+    admin_pages.init_app(app, *words, codes_wording.value_words)
     app.register_blueprint(admin_pages.blueprint)
     app.extensions[INSTALLATION] = installation.looking(house)
     app.register_blueprint(system_pages.blueprint)

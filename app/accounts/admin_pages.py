@@ -1,8 +1,9 @@
 """What administrators see of the others: users and their roles, invitations, the audit log."""
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,9 +29,11 @@ from app.db import db
 from app.db.audit import AuditEntry
 from app.web import settings
 from app.web.csv_file import csv_file
+from app.web.i18n import language
 from app.web.paging import read_page
 
 Answer = str | AnyResponse | tuple[str, int]
+ValueWords = Callable[[str, Any, tzinfo, str], str | None]
 
 WORDS = "huozi.audit_words"
 
@@ -75,14 +78,19 @@ FIELDS: Mapping[str, Any] = {
     "prefix": lazy_gettext("Begins with"),
     "expires_at": lazy_gettext("Works until"),
     "user_id": lazy_gettext("User"),
+    "live_code_id": lazy_gettext("Number of the live code"),
+    "choice_id": lazy_gettext("Number of the choice"),
+    "position": lazy_gettext("Place in the order"),
+    "kind": lazy_gettext("Kind of code"),
 }
 
 blueprint = Blueprint("admin", __name__)
 
 
-def init_app(app: Flask, actions: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    """What other features call what is done to their things, and the things' fields, by the audit log's names."""
-    app.extensions[WORDS] = ({**actions, **ACTIONS}, {**fields, **FIELDS})
+def init_app(app: Flask, actions: Mapping[str, Any], fields: Mapping[str, Any], value_words: ValueWords) -> None:
+    """What other features call what is done to their things, the things' fields and the fields' values, by the audit
+    log's names."""
+    app.extensions[WORDS] = ({**actions, **ACTIONS}, {**fields, **FIELDS}, value_words)
 
 
 def _action_name(action: str) -> str:
@@ -91,6 +99,14 @@ def _action_name(action: str) -> str:
 
 def _field_name(field: str) -> str:
     return str(current_app.extensions[WORDS][1].get(field, field))
+
+
+def _value_words(name: str, value: Any) -> str | None:
+    """None where a value says best itself what it is."""
+    if name == "role" and value in forms.ROLE_NAMES:
+        return str(forms.ROLE_NAMES[value])
+    words: str | None = current_app.extensions[WORDS][2](name, value, settings().zone, language())
+    return words
 
 
 @blueprint.before_request
@@ -198,7 +214,7 @@ def audit() -> Answer:
         field_name=_field_name,
         object_names=OBJECTS,
         csv_url=f"{url_for('admin.audit_csv')}?{urlencode(request.args.to_dict())}",
-        differences=audit_log.differences,
+        differences=partial(audit_log.differences, value_words=_value_words),
         page=page,
         total=total,
     )

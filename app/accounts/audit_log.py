@@ -1,7 +1,7 @@
 """The audit log as it is read: filtered, in pages, or all of it for a file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,15 +71,20 @@ def actions(session: Session) -> list[str]:
     return list(session.scalars(sa.select(AuditEntry.action).distinct().order_by(AuditEntry.action)))
 
 
-def differences(entry: AuditEntry) -> list[tuple[str, str, str]]:
-    """An entry's two sides as rows of (name, before, after); a side that was not written down is ""."""
+def differences(
+    entry: AuditEntry, value_words: Callable[[str, Any], str | None] = lambda _name, _value: None
+) -> list[tuple[str, str, str]]:
+    """An entry's two sides as rows of (name, before, after); a side that was not written down is "". `value_words`:
+    what a value is called, by its field; None shows it as it was written."""
     before, after = entry.before or {}, entry.after or {}
     names = [*before, *(name for name in after if name not in before)]
-    return [(name, _shown(before, name), _shown(after, name)) for name in names]
+    return [(name, _shown(before, name, value_words), _shown(after, name, value_words)) for name in names]
 
 
-def _shown(side: dict[str, Any], name: str) -> str:
+def _shown(side: dict[str, Any], name: str, value_words: Callable[[str, Any], str | None]) -> str:
     value = side.get(name)
     if value is None:
         return "–" if name in side else ""
+    if (words := value_words(name, value)) is not None:
+        return words
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -53,7 +53,10 @@ ENTRIES = (
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(asset=asset, icon=icon, ago=ago, moment=moment, day=day, with_arguments=with_arguments)
+    app.jinja_env.globals.update(
+        asset=asset, icon=icon, ago=ago, moment=moment, day=day, with_arguments=with_arguments,
+        actor_name=actor_name,
+    )  # fmt: skip
     app.context_processor(lambda: {"theme": theme, "navigation": navigation, "home_url": home_url})
     app.add_url_rule("/favicon.ico", "favicon", lambda: redirect(asset("img/huozi.svg"), code=302))
     app.before_request(_send_compressed)
@@ -67,6 +70,21 @@ def navigation() -> list[Entry]:
 def home_url() -> str:
     """The page a user starts on: the first room there is."""
     return url_for(navigation()[0].endpoint)
+
+
+# Who changes things beside people, as the audit log names them.
+ACTORS = {
+    "command line": lazy_gettext("command line"),
+    "swap link": lazy_gettext("swap link"),
+    "alerts": lazy_gettext("alerts"),
+    "retention": lazy_gettext("retention"),
+    "visitor": lazy_gettext("a visitor"),
+}
+
+
+def actor_name(actor: str) -> str:
+    """Somebody's e-mail, or what did it by itself, in the reader's words."""
+    return str(ACTORS.get(actor, actor))
 
 
 def theme() -> str:

@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext
 
 from app.codes import wording
 from app.rules import regions
+from app.rules.kinds import KINDS
 
 gettext: Callable[..., str] = flask_babel.gettext
 
@@ -137,6 +138,18 @@ def _told(name: str, value: Any, zone: tzinfo, language: str) -> str:
         return gettext("; ").join(f"{wording.days_text(frozenset(w['days']))} {w['from']}–{w['to']}" for w in value)
     text = str(value)
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+
+
+def value_words(name: str, value: Any, zone: tzinfo, language: str) -> str | None:
+    """What a value is called where entries of all features stand side by side; None where it is not one of ours."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if name == "kind" and value in KINDS:
+        return wording.kind_name(value, language)
+    is_ours = isinstance(value, str) and value in VALUES.get(name, {})
+    is_moment = name in ("valid_from", "expires_at", "starts_at", "ends_at") and isinstance(value, str)
+    is_place = (name == "region" and isinstance(value, str)) or (name in ("regions", "windows") and value)
+    return _told(name, value, zone, language) if value and (is_ours or is_moment or is_place) else None
 
 
 VALUES: Mapping[str, Mapping[str, Any]] = {

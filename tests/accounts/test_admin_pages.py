@@ -141,9 +141,16 @@ def test_audit_log_is_filtered_by_who_what_and_which(log_in: LogIn, session: Ses
 
 def test_audit_log_speaks_the_readers_language(log_in: LogIn, session: Session, alice: int) -> None:
     entries(session)
+    with writing(session):
+        after = {"state": "disabled", "is_fallback": False, "kind": "wechat_group", "position": 4, "role": "viewer"}
+        record(session, Actor("command line"), "member.created", "member", 8, after=after)
     page = log_in("alice@example.com").get("/audit?lang=zh").text
     assert ">登录</span>" in page
     assert ">子码 7</span>" in page
+    for words in ("命令行", "已停用", "否", "微信群", "排序", "只读"):
+        assert words in page
+    for raw in ("command line", "disabled", ">false<", "wechat_group", "position"):
+        assert raw not in page.replace(f'title="{raw}"', "")
 
 
 def test_audit_log_is_filtered_by_day(log_in: LogIn, session: Session, alice: int) -> None:

@@ -164,3 +164,27 @@ def test_chinese_is_complete_in_the_summary(app: Flask) -> None:
     with app.test_request_context("/?lang=zh"):
         sentences = rules_wording.summary(make.snapshot(members, dedupe_group="春"), {}, "zh", make.NOW)
     assert sentences and not any(letter.isascii() and letter.isalpha() for text in sentences for letter in text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("state", "disabled", "已停用"),
+        ("is_fallback", False, "否"),
+        ("kind", "wechat_group", "微信群"),
+        ("regions", ["CN/CN-GD/440100"], "广东 广州"),
+        ("expires_at", "2026-11-03T04:00:00+00:00", "2026-11-03 12:00"),
+        ("digest_at", 510, None),
+        ("state", "waiting", None),
+        ("kind", "wecom", None),
+        ("regions", [], None),
+        ("label", "active", None),
+        ("role", "admin", None),
+    ],
+)
+def test_values_of_every_feature_are_told_where_they_are_ours(
+    app: Flask, name: str, value: Any, told: str | None
+) -> None:
+    with app.test_request_context("/?lang=zh"):
+        found = history_wording.value_words(name, value, make.ZONE, "zh")
+    assert found == told
