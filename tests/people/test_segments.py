@@ -3,15 +3,21 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.db import writing
+from app.people import filters, store
+from app.people import wanted as asked
 from app.people.models import Identity, Order, Segment, Worth
+from app.people.wanted import Eyes
+from app.rules.lifecycle import STAGES
 from tests.happen import at, count
-from tests.panel import Somebody, logged_in
+from tests.make import NOW, ZONE
+from tests.panel import Somebody, logged_in, share
 from tests.people.conftest import Town
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -126,3 +132,51 @@ def test_a_segment_without_name_or_filter_is_none(engine: Engine, bob: FlaskClie
     for data in ({"name": "", "tag": "母婴"}, {"name": "alle"}, {"name": "x", "region": "Atlantis"}):
         assert bob.post("/visitors/segments", data=data).status_code == 303
     assert count(engine, Segment) == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("query", [*({"stage": name} for name in STAGES), {"rfm": "111"}, {"tag": "a", "days": "9"}])
+def test_no_count_reads_a_list_anew_for_every_visitor(engine: Engine, query: dict[str, str]) -> None:
+    """PostgreSQL joins what it can; a subplan of a million rows is read a million times."""
+    wanted = filters.read({**query, "without_tag": "母婴"}, filters.Context(NOW, ZONE, "zh", str)).wanted
+    with Session(engine) as session:
+        for eyes in (Eyes(None, True), Eyes(7), Eyes(7, True)):
+            statement = asked.number(eyes, wanted).compile(engine, compile_kwargs={"literal_binds": True})
+            plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {statement}".replace(":", "\\:"))))
+            assert "SubPlan" not in plan, plan
+
+
+def test_who_sees_every_live_code_counts_everybody_alike(engine: Engine, town: Town, bought: int) -> None:
+    queries = [{}, {"tag": "母婴"}, {"without_tag": "母婴"}, {"region": "US"}, {"pressed": "1"}, {"q": "o-ann"}]
+    with Session(engine) as session:
+        assert not store.eyes_of(session, town.bob.id).everywhere
+    share(engine, 3, town.bob, "view")
+    with Session(engine) as session:
+        assert store.eyes_of(session, town.bob.id) == Eyes(town.bob.id, True)
+        assert not store.eyes_of(session, town.carl.id).everywhere
+    for query in [*queries, *({"stage": name} for name in STAGES)]:
+        assert found(town.bob, **query) == found(town.alice, **query), query
+    # What others know of a person is not told with it.
+    with Session(engine) as session, writing(session):
+        session.add(Identity(owner_id=town.carl.id, kind="openid", key="o-cho", visitor_id=bought, at=at("2026-11-05")))
+    assert found(town.bob, q="o-cho") == 0
+
+
+def test_a_count_is_the_length_of_its_list(engine: Engine, town: Town, bought: int) -> None:
+    share(engine, 3, town.bob, "view")
+    with Session(engine) as session, writing(session):
+        session.add(Worth(owner_id=0, visitor_id=bought, orders=1, amount_cents=1, first_at=NOW, last_at=NOW))
+    others = [
+        {},
+        {"days": "1"},
+        {"days": "3650"},
+        {"live_code_id": "1"},
+        {"tag": "母婴"},
+        {"region": "CN"},
+        {"pressed": "1"},
+    ]
+    for asker in (town.alice, town.bob, town.carl):
+        for query in others:
+            for stage in STAGES:
+                answer = asker.answer("/visitors", query_string={**query, "stage": stage})
+                assert answer["total"] == len(answer["items"]), (query, stage)
