@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,8 +18,11 @@ sys.path.insert(0, str(ROOT))
 import sqlalchemy as sa  # noqa: E402
 
 from app.codes.models import LiveCode  # noqa: E402
+from app.ledger import keys  # noqa: E402
 from bench.redis_cases import Bench, visitors  # noqa: E402
 from tests.servers import flask, start_redis  # noqa: E402
+
+THREADS, AT_ONCE = 6, 1000
 
 
 def fill(folder: Path, live_codes: int, each: int) -> None:
@@ -34,12 +38,19 @@ def fill(folder: Path, live_codes: int, each: int) -> None:
         here = Bench(f"sqlite:///{folder}/huozi.db", server.url, folder)
         with here.engine.connect() as connection:
             ids = list(connection.scalars(sa.select(LiveCode.id).order_by(LiveCode.id)))
-        for number, id_ in enumerate(ids):
-            snapshot = here.snapshots.by_id(id_)
+
+        def claim(numbered: tuple[int, int]) -> None:
+            snapshot = here.snapshots.by_id(numbered[1])
             assert snapshot is not None
-            here.claims(snapshot, visitors(each))
-            if number % 5000 == 0:
-                print(f"{number} live codes", flush=True)
+            here.claims(snapshot, visitors(each), forget=False)
+            if numbered[0] % 5000 == 0:
+                print(f"{numbered[0]} live codes", flush=True)
+
+        # Mostly waiting for answers, so several at once. The pipeline would have emptied the streams meanwhile.
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, len(ids), AT_ONCE):
+                list(pool.map(claim, enumerate(ids[start : start + AT_ONCE], start)))
+                here.client.delete(*map(keys.stream, range(keys.BUCKETS)))
         here.client.save()
         here.close()
         shutil.copy(server.folder / "dump.rdb", folder)

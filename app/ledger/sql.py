@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from hashlib import blake2b
+from threading import get_ident
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -73,6 +74,7 @@ class SqlLedger:
             driver.IntegrityError,
         )
         self._epoch: int | None = None
+        self._told: dict[int, list[str]] = {}  # by thread: events of the transaction it is in
 
     def close(self) -> None:
         self._held.close()
@@ -179,7 +181,7 @@ class SqlLedger:
             return answer or Stale(None)
         standing = answer.seat if answer is not None else self._stand_by(connection, claim, row)
         if standing is not None:
-            self._send(connection, _answered(claim, "returning", standing))
+            self._send(_answered(claim, "returning", standing))
             return Returning(standing)
         refused = refused_by(row)
         full = False
@@ -315,7 +317,7 @@ class SqlLedger:
         pin_skipped = tier.rank is not Rank.PIN and any(t.rank is Rank.PIN for t in claim.plan.tiers)
         rank = Rank.RESERVE if chosen.is_reserve else tier.rank
         reason = "pin_skipped" if pin_skipped else None
-        self._send(connection, _answered(claim, "assigned", seat, rank=rank.value, reason=reason))
+        self._send(_answered(claim, "assigned", seat, rank=rank.value, reason=reason))
         return Assigned(seat, tier.rank)
 
     def _hold_seat(
@@ -357,8 +359,9 @@ class SqlLedger:
     def _tombstone(self, visitor: str, place: int) -> str:
         return blake2b(f"{place}:{visitor}".encode(), key=self._secret, digest_size=24).hexdigest()
 
-    def _send(self, connection: Connection, event: ScanEvent) -> None:
-        self._hot.send.count(connection, {"body": event.encode()})
+    def _send(self, event: ScanEvent) -> None:
+        """With the transaction this thread is in; all events of a transaction are one row of the outbox."""
+        self._told[get_ident()].append(event.encode())
 
     def _append(self, event: ScanEvent) -> None:
         """To the spool; when the local disk refuses, into SQL after all."""
@@ -366,7 +369,7 @@ class SqlLedger:
             self._spool.append(event.encode())
         except OSError:
             try:
-                self._retrying(lambda connection: self._send(connection, event))
+                self._retrying(lambda _: self._send(event))
             except LedgerDown:
                 self._spool.losses.add()
                 raise
@@ -393,7 +396,10 @@ class SqlLedger:
     def _writing(self) -> Iterator[Connection]:
         try:
             with self._held.writing() as connection:
+                told = self._told[get_ident()] = []
                 yield connection
+                if told:
+                    self._hot.send.count(connection, {"body": "\n".join(told)})
         except self._errors as error:
             if _is_lost_race(error):
                 raise LostRace from error

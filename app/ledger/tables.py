@@ -90,7 +90,7 @@ outbox = sa.Table(
     metadata,
     # A claim a row: 32 bits would end after two billion of them.
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # the events of one transaction, a line each
 )
 
 spool_marks = sa.Table(

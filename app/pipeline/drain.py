@@ -120,9 +120,9 @@ class Drainer:
                 pause = 0.0
 
     def waiting(self) -> int:
-        """About how many entries wait: rows of the outbox and lines of the spool not folded yet."""
+        """About how many entries wait: lines of the outbox and of the spool not folded yet."""
         with self._engine.connect() as connection:
-            rows = connection.scalar(sa.select(sa.func.count()).select_from(outbox)) or 0
+            rows = int(connection.scalar(sa.select(sa.func.sum(_LINES))) or 0)
             marks = {row[0]: row[1] for row in connection.execute(_MARKS)}
         spooled = sum(_count_lines(file, marks.get(file.name, 0)) for file in spool_files(self._spool))
         return rows + spooled + (self._streams.streams.waiting() if self._streams is not None else 0)
@@ -132,7 +132,7 @@ class Drainer:
         with self._engine.connect() as connection:
             first = connection.scalar(sa.select(outbox.c.body).order_by(outbox.c.id).limit(1))
             marks = {row[0]: row[1] for row in connection.execute(_MARKS)}
-        lines = [first] if first is not None else []
+        lines = [first.partition("\n")[0]] if first is not None else []
         lines += [line for file in spool_files(self._spool) for line in _first_line(file, marks.get(file.name, 0))]
         good, _ = read([Entry("", line) for line in lines])
         lags = [time.time() - event.at.timestamp() for _, event in good]
@@ -164,20 +164,27 @@ class Drainer:
             oldest = sa.select(outbox.c.id).order_by(outbox.c.id).limit(self._batch).with_for_update(skip_locked=True)
             taken = sa.delete(outbox).where(outbox.c.id.in_(oldest)).returning(outbox.c.id, outbox.c.body)
             rows = sorted((int(row[0]), str(row[1])) for row in connection.execute(taken))
-            fold_entries(connection, _as_entries(rows), self.audience)
-        return len(rows)
+            entries = _as_entries(rows)
+            fold_entries(connection, entries, self.audience)
+        return len(entries)
 
     def _drain_oldest(self) -> int:
         """Read while SQLite's lock is nobody's; what another drainer has taken by then is not ours."""
+        entries: dict[int, list[Entry]] = {}
+        number = 0
         with self._engine.connect() as connection:
-            rows = [(int(row[0]), str(row[1])) for row in connection.execute(_OLDEST.limit(self._batch))]
-        good, dead = read(_as_entries(rows))
+            for id_, body in connection.execute(_OLDEST.limit(self._batch)):
+                if number < self._batch:
+                    entries[id_] = _as_entries([(id_, body)])
+                    number += len(entries[id_])
+        found = {id_: read(here) for id_, here in entries.items()}
         with self._writing() as connection:
-            ours = sa.delete(outbox).where(outbox.c.id.in_([number for number, _ in rows])).returning(outbox.c.id)
-            taken = {_origin(row[0]) for row in connection.execute(ours)}
-            good = [pair for pair in good if pair[0].origin in taken]
-            fold_read(connection, (good, [one for one in dead if one.entry.origin in taken]), self.audience)
-        return len(rows)
+            ours = sa.delete(outbox).where(outbox.c.id.in_(entries)).returning(outbox.c.id)
+            taken = sorted(row[0] for row in connection.execute(ours))
+            good = [one for id_ in taken for one in found[id_][0]]
+            dead = [one for id_ in taken for one in found[id_][1]]
+            fold_read(connection, (good, dead), self.audience)
+        return number
 
     def _drain_streams(self) -> int:
         """What Redis has. Where it does not answer, the other sources go on."""
@@ -250,15 +257,18 @@ class Drainer:
 
 
 _MARKS = sa.select(spool_marks.c.file, spool_marks.c.offset)
+_LINES = 1 + sa.func.length(outbox.c.body) - sa.func.length(sa.func.replace(outbox.c.body, "\n", ""))
 _OLDEST = sa.select(outbox.c.id, outbox.c.body).order_by(outbox.c.id)
 
 
 def _as_entries(rows: Iterable[tuple[int, str]]) -> list[Entry]:
-    return [Entry(_origin(number), body) for number, body in rows]
-
-
-def _origin(number: int) -> str:
-    return f"outbox:{number}"
+    """A row holds the events of one transaction, a line each."""
+    entries: list[Entry] = []
+    for number, body in rows:
+        first, *others = body.split("\n")
+        entries.append(Entry(f"outbox:{number}", first))
+        entries += [Entry(f"outbox:{number}:{place}", line) for place, line in enumerate(others, 1)]
+    return entries
 
 
 def _of(file: Path) -> sa.ColumnElement[bool]:

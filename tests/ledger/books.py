@@ -57,7 +57,8 @@ class SqlBooks:
 
     def events(self) -> list[ScanEvent]:
         """Those of the outbox, then those of the spool."""
-        sent = [body for (body,) in self._rows(sa.select(outbox.c.body).order_by(outbox.c.id))]
+        rows = self._rows(sa.select(outbox.c.body).order_by(outbox.c.id))
+        sent = [line for (body,) in rows for line in body.split("\n")]
         spooled = [line for file in sorted(self._spool.glob("*.jsonl")) for line in file.read_bytes().splitlines()]
         return [ScanEvent.decode(line) for line in [*sent, *spooled]]
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -101,6 +102,26 @@ def test_full_spool_sends_events_into_sql(world: World, engine: Engine, tmp_path
     ledger = SqlLedger(engine, Spool(blocked), SECRET)
     assert ledger.record(event(outcome="paused"), None) is None
     assert [ScanEvent.decode(body).outcome for (body,) in world.rows(sa.select(outbox.c.body))] == ["paused"]
+    ledger.close()
+
+
+def test_events_that_are_written_together_are_one_row_and_none_is_lost(
+    world: World, engine: Engine, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "not a folder"
+    blocked.write_text("")
+    turn = WriteTurn(tmp_path / "lock")
+    ledger = SqlLedger(engine, Spool(blocked), SECRET, turn)
+    ids = {f"e{number}" for number in range(9)}
+    with ThreadPoolExecutor(len(ids)) as pool:
+        with turn:
+            told = [pool.submit(ledger.record, replace(event(outcome="paused"), id=id_), None) for id_ in ids]
+            sleep(0.5)  # all but the first of them wait for one leader
+        assert [one.result(20) for one in told] == [None] * len(ids)
+    written = [str(body).split("\n") for (body,) in world.rows(sa.select(outbox.c.body))]
+    assert {ScanEvent.decode(line).id for lines in written for line in lines} == ids
+    assert sum(map(len, written)) == len(ids)
+    assert len(written) == (len(ids) if engine.dialect.name == "postgresql" else 2)
     ledger.close()
 
 

@@ -63,6 +63,19 @@ def test_outbox_rows_become_events_and_go(engine: Engine, drainer: Drainer) -> N
     assert drainer.run_once() == 0
 
 
+def test_events_of_one_transaction_lie_in_one_row(engine: Engine, drainer: Drainer) -> None:
+    first, second = event(), event()
+    with transaction(engine) as connection:
+        body = "\n".join([first.encode(), "nonsense", second.encode()])
+        connection.execute(sa.insert(outbox), [{"body": body}])
+    assert drainer.waiting() == 3
+    assert drainer.lag_seconds() > 0
+    assert drainer.run_until_empty() == 3
+    assert uids(engine) == {first.id, second.id}
+    assert [row["origin"] for row in rows(engine, dead_events)] == ["outbox:1:1"]
+    assert count(engine, outbox) == drainer.waiting() == 0
+
+
 def test_more_than_a_batch_is_taken_in_order_until_none_is_left(engine: Engine, drainer: Drainer) -> None:
     send(engine, *(event() for _ in range(2100)))
     assert drainer.run_until_empty() == 2100
@@ -159,7 +172,10 @@ def test_two_drainers_at_once_fold_everything_once(engine: Engine, folder: Path,
     sent = [event() for _ in range(600)]
     spooled = [event() for _ in range(600)]
     spool = Spool(folder)
-    send(engine, *sent)
+    send(engine, *sent[:300])
+    with transaction(engine) as connection:
+        bodies = ["\n".join(one.encode() for one in sent[at : at + 10]) for at in range(300, 600, 10)]
+        connection.execute(sa.insert(outbox), [{"body": body} for body in bodies])
     for one in spooled:
         spool.append(one.encode())
     spool.close()
