@@ -41,7 +41,6 @@ ONE_ROOM = {
     "certifi": "outside",
     "cryptography": "outside",
     "requests": "outside",
-    "xlsxwriter": "outside",
     "gunicorn": "",
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "service", "services", "misc"}

@@ -4,19 +4,17 @@ A marketer's token sees the people of the live codes that are that marketer's or
 those they may change; an admin's sees and erases everywhere.
 """
 
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, cast
 
-from flask import Response, current_app, request, send_file, stream_with_context
+from flask import Response, current_app, request, stream_with_context
 from flask_babel import gettext
 
 from app.accounts import guard
 from app.accounts.guard import current_user
 from app.db import db, writing
-from app.outside.sheets import write_xlsx
+from app.outside.sheets import xlsx_bytes
 from app.people import export, filters, forms, settings_store, store, tag_store
 from app.people.desk import DESK, Desk
 from app.people.histories import HOUSE
@@ -163,7 +161,7 @@ def take_tag(values: dict[str, Any], visitor_id: int) -> Response:
 @blueprint.arguments(forms.ExportQuery, location="query")
 @blueprint.doc(responses={"200": FILE})
 def export_visitors(query: dict[str, Any]) -> Response:
-    """All of them as a file: CSV at once and in pieces, XLSX when it is made."""
+    """All of them as a file, in pieces while it is made."""
     return exported(wanted(query), query["format"])
 
 
@@ -173,16 +171,9 @@ def exported(whom: Wanted, kind: str) -> Response:
     name = f"visitors-{datetime.now(zone).date()}.{kind}"
     header = [str(forms.COLUMN_WORDS[column]) for column in export.COLUMNS]
     rows = export.rows(db.session, asker_id(), whom, language())
-    if kind == "csv":
-        response = Response(stream_with_context(export.csv_bytes(header, rows, zone)), content_type=CSV)
-        response.headers.set("Content-Disposition", "attachment", filename=name)
-    else:
-        desk().scratch.mkdir(parents=True, exist_ok=True)
-        # Nameless as soon as it is open: the disk gets it back however the download ends.
-        with tempfile.TemporaryDirectory(dir=desk().scratch) as folder:
-            file = Path(folder) / name
-            write_xlsx(file, header, rows, zone)
-            response = send_file(file.open("rb"), XLSX, as_attachment=True, download_name=name, conditional=False)
+    pieces = (export.csv_bytes if kind == "csv" else xlsx_bytes)(header, rows, zone)
+    response = Response(stream_with_context(pieces), content_type=CSV if kind == "csv" else XLSX)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["Cache-Control"] = "no-store"
     return response
 
