@@ -22,6 +22,7 @@ from app.codes.changes import seen_by
 from app.codes.desk import Desk
 from app.codes.hosts import Origins
 from app.codes.snapshot import Snapshots
+from app.codes.sweeping import Sweeping
 from app.codes.uploads import Shelves
 from app.db import make_engine
 from app.db.held import WriteTurn
@@ -259,7 +260,8 @@ def build(settings: Settings) -> House:
     keeping = Keeping(
         engine, eraser, exports.folder, utc_now, history.forget_events, history.forget_dead, turn or nullcontext()
     )
-    beside = (sender.run, tag_rules.run, exports.run, keeping.run)
+    sweeping = Sweeping(engine, FileStore(settings.data_dir / "cards"))
+    beside = (sender.run, tag_rules.run, exports.run, keeping.run, sweeping.run)
     drainer = Drainer(engine, spool, audience, chores, turn, streams, ticks, beside)
     claims = Tallies(settings.data_dir / "claims", WIDTH)
     return House(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flask import request, url_for
 from flask_babel import gettext
 
-from app.codes import members, store, uploads, versions, wording
+from app.codes import archiving, members, store, uploads, versions, wording
 from app.codes.changes import Refused
 from app.codes.member_pages import home_of
 from app.codes.models import Member
@@ -23,22 +23,25 @@ def member_state(member_id: int) -> Answer:
     before, wanted, home = row.state, request.form.get("state", ""), home_of(row)
     if wanted not in wording.MEMBER_STATES:
         return back(home)
-    cards = {version.card for version in versions.versions_of(db.session, member_id) if version.card}
+    leaves = wanted == "archived" and before != "archived"
+    way_back, others = archiving.way_back(db.session, desk().shelves, row, desk().key, now()) if leaves else ("", set())
     result = changed(lambda: _set_state(member_id, wanted))
     if isinstance(result, Refused):
         refuse(result)
     elif wanted != before:
-        if wanted == "archived":
-            uploads.forget(db.session, desk().shelves, cards)
-        undo = url_for("codes.member_state", member_id=member_id), {"state": before, "next": home}
-        say(_told(result, wanted), undo=undo)
+        uploads.forget(db.session, desk().shelves, others)
+        fields = {"state": before, "next": home} | ({"back": way_back} if leaves else {})
+        say(_told(result, wanted), undo=(url_for("codes.member_state", member_id=member_id), fields))
     return back(home)
 
 
 def _set_state(member_id: int, wanted: str) -> Member | Refused:
     if wanted == "archived":
         return members.archive_member(db.session, asker(), member_id)
-    return members.update_member(db.session, asker(), member_id, {"state": wanted})
+    result = members.update_member(db.session, asker(), member_id, {"state": wanted})
+    if isinstance(result, Member) and (text := request.form.get("back", "")):
+        archiving.bring_back(db.session, asker(), desk().shelves, result, text, desk().key, now())
+    return result
 
 
 def _told(row: Member, state: str) -> str:

@@ -67,6 +67,10 @@ class FileStore:
         """Forget a file. Nothing happens where it is gone already."""
         self.path(name).unlink(missing_ok=True)
 
+    def spare(self, name: str) -> bool:
+        """True where the file is there: a sweep then leaves it alone as if it had just been written."""
+        return self._is_kept(self.path(name))
+
     def sweep(self, keep: Collection[str], *, older_than_seconds: float = SPARED_SECONDS) -> int:
         """Delete what nobody names any more, half-written files of a killed process included; returns how many.
 
