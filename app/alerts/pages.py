@@ -223,6 +223,7 @@ def _expected(live_code_id: int) -> tuple[Outlook | None, list[dict[str, Any]]]:
             "taken": facts.taken.get(member.id, 0),
             "capacity": member.capacity,
             "full_at": full_at.get(member.id),
+            "full_between": facts.outlook.full_between.get(member.id),
             "wants_headcount": member.id in facts.wants_headcount,
         }
         for member in shown

@@ -14,6 +14,7 @@ from flask_babel import force_locale, format_datetime, lazy_gettext
 
 from app.rules import regions
 from app.rules.alerting import SWAPPED
+from app.rules.forecast import HOUR, Between
 from app.web.i18n import LOCALES, language
 
 gettext: Callable[..., str] = flask_babel.gettext
@@ -163,11 +164,13 @@ def what(line: Line, now: datetime, zone: tzinfo) -> str:
             empty_at = datetime.fromtimestamp(n["empty_at"], UTC)
             hours = max(1, round((empty_at - now).total_seconds() / 3600))
             signal = SIGNALS.get(n["signal"], n["signal"])
+            doubt = DOUBTS[n["doubt"]] if n.get("doubt") in DOUBTS else ""
+            between = within(_between(n), empty_at, now) if "earliest" in n else ""
             return gettext(
                 "room for about %(hours)s more hours, until %(when)s (%(signal)s)",
                 hours=hours,
                 when=moment(empty_at, zone),
-                signal=f"{signal}; {DOUBTS[n['doubt']]}" if n.get("doubt") in DOUBTS else signal,
+                signal="; ".join(str(part) for part in (signal, between, doubt) if part),
             )
         case "nobody":
             return gettext("no code has room or is valid: nobody gets in")
@@ -195,6 +198,22 @@ def in_about(at: datetime, now: datetime) -> str:
     if hours < 48:
         return gettext("in about %(hours)s h", hours=hours)
     return gettext("in about %(days)s days", days=round(hours / 24))
+
+
+def _between(numbers: Mapping[str, Any]) -> Between:
+    earliest, latest = (datetime.fromtimestamp(numbers[name], UTC) for name in ("earliest", "latest"))
+    return earliest, latest if numbers["latest"] else None
+
+
+def within(between: Between, at: datetime, now: datetime) -> str:
+    """ "6 to 13 h" for what is expected at `at`; "" where that is all within a fifth of it."""
+    earliest, latest = between
+    if latest is None:
+        return gettext("%(hours)s h or more", hours=round((earliest - now) / HOUR))
+    if latest - earliest <= 0.4 * (at - now):
+        return ""
+    hours = {"earliest": round((earliest - now) / HOUR), "latest": round((latest - now) / HOUR)}
+    return gettext("%(earliest)s to %(latest)s h", **hours)
 
 
 def title(lines: Sequence[Line], kind: str) -> str:

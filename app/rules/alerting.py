@@ -209,6 +209,9 @@ def _of_outlook(snapshot: Snapshot, outlook: Outlook, limits: Thresholds, now: d
             "share": round(outlook.learnt.share * 100),
             "per_day": round(outlook.per_day),
         }
+        if outlook.empty_between is not None:
+            earliest, latest = outlook.empty_between
+            numbers |= {"earliest": int(earliest.timestamp()), "latest": int(latest.timestamp()) if latest else 0}
         yield Cause(f"forecast:{snapshot.id}:{local:%Y-%m-%d}", "forecast", Level.WARNING, snapshot.id, numbers=numbers)
 
 

@@ -1,27 +1,33 @@
 """When a member will be full and a live code has nobody left to send people to, from how fast they came lately.
 
 Plays the coming hours through as the ledger would count them if nobody did anything new: people come in the rhythm of
-the last days (`rhythm`), unpressed seats lapse, codes expire, numbers are read as regularly as they were. Beside it,
-how many people are in a group by now: what headcounts (else presses) have taught about seats. Decides which signal is
-believed, and says so. What an alert makes of it is decided in `alerting`.
+the last days (`rhythm`), unpressed seats lapse, codes expire, numbers are read as regularly as they were; once as it is
+expected, and several times a little slower and faster (`chances`). Beside it, how many people are in a group by now:
+what headcounts (else presses) have taught about seats. Decides which signal is believed, and says so. What an alert
+makes of it is decided in `alerting`.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
+from statistics import median
 
+from app.rules.chances import CASES, SHARE_UNSURE, Clock, Coming, Guess, coming, guess
 from app.rules.model import Member, MemberState, Mode
 from app.rules.opening import is_open
-from app.rules.rhythm import Rhythm, doubt
+from app.rules.rhythm import Rhythm, day_of, doubt
 from app.rules.rhythm import floor as _floor
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 HORIZON_HOURS = 7 * 24
 DAYS_LOOKED_AT = 14
 ENOUGH_SEATS = 20
 SAME_ROUND = 6 * HOUR
 REGULAR = 3  # readings of a group's number in a row make a habit
+HABIT = 6  # the last of them say at what time of the day
 NOBODY = 0.02  # people an hour; below that nobody is expected at all
 
 
@@ -61,17 +67,23 @@ class Learnt:
     signal: str
 
 
+Between = tuple[datetime, datetime | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """`full_at` by member; `empty_at`: from when on somebody new finds no room anywhere. Neither looks further ahead
-    than a week; what is not expected by then is left out. `per_day`: people expected in the coming 24 hours. `doubt`:
-    why none of it should be relied on (`rhythm.doubt`), or ""."""
+    than a week; what is not expected by then is left out. `full_between`, `empty_between`: eight times of ten it lies
+    between these two (the later None: more than a week ahead). `per_day`: people expected in the coming 24 hours.
+    `doubt`: why none of it should be relied on (`rhythm.doubt`), or ""."""
 
     full_at: Mapping[int, datetime]
     empty_at: datetime | None
     learnt: Learnt
     per_day: float
     doubt: str = ""
+    full_between: Mapping[int, Between] = field(default_factory=dict)
+    empty_between: Between | None = None
 
 
 def learn(stocks: Iterable[Stock]) -> Learnt:
@@ -100,40 +112,96 @@ def outlook(
     learnt = learn(stocks)
     pressed = _press_share(stocks)
     in_order = sorted(stocks, key=lambda stock: (stock.member.position, stock.member.id))
-    groups = [_Group(stock, now, pressed, unpressed_seat_hours) for stock in in_order]
-    lanes = [(lane, lane.ways(groups, spills)) for lane in _lanes(groups, now, zone)]
-    readings = _readings(stocks, now)
+    edges = _edges(now)
+    lanes = _lanes(stocks, now, zone)
+    streams = [lane.coming(edges, zone) for lane in lanes]
+    slices = list(_slices(edges, _readings(stocks, now)))
+    full: list[dict[int, datetime]] = []
+    empty: list[datetime | None] = []
+    for case in CASES:
+        groups = [_Group(stock, now, pressed, unpressed_seat_hours) for stock in in_order]
+        flows = [(stream.people(case), lane.ways(groups, spills)) for lane, stream in zip(lanes, streams, strict=True)]
+        share = min(1.5, max(0.0, learnt.share + SHARE_UNSURE * case))
+        full_at, empty_at = _play(groups, flows, slices, share, mode, zone)
+        full.append(full_at)
+        empty.append(empty_at)
+    hours = [sum(stream.expected[step] for stream in streams) for step in range(HORIZON_HOURS)]
+    clock = Clock([(edge - now) / HOUR for edge in edges], hours)
+
+    def said(moments: Sequence[datetime | None]) -> Guess | None:
+        return guess([None if at is None else (at - now) / HOUR for at in moments], clock)
+
+    full_said = {id: found for id in full[0] | full[-1] if (found := said([of.get(id) for of in full]))}
+    empty_said = said(empty)
+    people, since = _merged(hour for stock in stocks for hour in stock.hours), now - DAYS_LOOKED_AT * DAY
+    return Outlook(
+        {id: now + found.hours * HOUR for id, found in full_said.items()},
+        now + empty_said.hours * HOUR if empty_said else None,
+        learnt,
+        sum(hours[:24]),
+        doubt(people, max(min(people, default=now), since), now, zone),
+        {id: _between(found, now) for id, found in full_said.items()},
+        _between(empty_said, now) if empty_said else None,
+    )
+
+
+def _between(found: Guess, now: datetime) -> Between:
+    return now + found.earliest * HOUR, None if found.latest is None else now + found.latest * HOUR
+
+
+def _edges(now: datetime) -> list[datetime]:
+    """Where the hours to come begin, and where the last one ends."""
+    return [now, *(_floor(now) + number * HOUR for number in range(1, HORIZON_HOURS + 1))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """An hour to come, or what of it lies on one side of a moment at which numbers are read."""
+
+    step: int
+    begin: datetime
+    end: datetime
+    part: float
+    is_read: bool
+
+
+def _slices(edges: Sequence[datetime], readings: Sequence[datetime]) -> Iterator[_Slice]:
+    """Who comes at nine is counted before the number is read at half past, and that decides whether the group is full
+    this evening or the next."""
+    for step, (begin, end) in enumerate(pairwise(edges)):
+        cuts = [at for at in readings if begin <= at < end]
+        for number, (at, until) in enumerate(pairwise([begin, *cuts, end])):
+            yield _Slice(step, at, until, (until - at) / (end - begin), is_read=number > 0)
+
+
+def _play(
+    groups: Sequence["_Group"],
+    flows: Sequence[tuple[list[float], list[list["_Group"]]]],
+    slices: Sequence[_Slice],
+    share: float,
+    mode: Mode,
+    zone: tzinfo,
+) -> tuple[dict[int, datetime], datetime | None]:
+    """When each is full and all are, if so many come."""
     full_at: dict[int, datetime] = {}
     empty_at: datetime | None = None
-    per_day = 0.0
-    begin = now
-    for step in range(HORIZON_HOURS):
-        end = _next_hour(begin)
-        share_of_hour = (end - begin) / HOUR
-        is_read = readings and readings[0] < end
-        if is_read:
-            readings.popleft()
+    for now in slices:
         for group in groups:
-            group.begin(begin)
-            if is_read:
-                group.is_read(learnt.share)
-        for lane, ways in lanes:
-            coming = lane.rhythm.at(begin) * share_of_hour
-            per_day += coming if step < 24 else 0.0
-            if coming < NOBODY * share_of_hour:
-                continue
-            left = coming
-            for part in ways:
-                left = _send(part, left, mode, begin, end, zone, full_at, coming)
+            group.begin(now.begin)
+            if now.is_read:
+                group.is_read(share)
+        for people, ways in flows:
+            coming_now = people[now.step] * now.part
+            left = coming_now if coming_now > 1e-9 else 0.0
+            for part in ways if left else ():
+                left = _send(part, left, mode, now.begin, now.end, zone, full_at, coming_now)
                 if left <= 0:
                     break
             if left > 1e-9 and empty_at is None:
-                empty_at = begin + (end - begin) * (1 - left / coming)
-        if empty_at is not None and all(group.stock.member.id in full_at or not group.lasts(end) for group in groups):
+                empty_at = now.begin + (now.end - now.begin) * (1 - left / coming_now)
+        if empty_at and all(group.stock.member.id in full_at or not group.lasts(now.end) for group in groups):
             break
-        begin = end
-    people, since = _merged(hour for stock in stocks for hour in stock.hours), now - DAYS_LOOKED_AT * 24 * HOUR
-    return Outlook(full_at, empty_at, learnt, per_day, doubt(people, max(min(people, default=now), since), now, zone))
+    return full_at, empty_at
 
 
 @dataclass(slots=True)
@@ -205,6 +273,12 @@ class _Lane:
     regions: tuple[str, ...]
     rhythm: Rhythm
 
+    def coming(self, edges: Sequence[datetime], zone: tzinfo) -> Coming:
+        """Nobody at all where hardly anybody is expected: a rate of one in three days fills nothing."""
+        rates = [(self.rhythm.at(begin), (end - begin) / HOUR) for begin, end in pairwise(edges)]
+        days = [day_of(begin, zone) for begin in edges[:-1]]
+        return coming([rate * part if rate >= NOBODY else 0.0 for rate, part in rates], days)
+
     def ways(self, groups: Sequence[_Group], spills: bool) -> list[list[_Group]]:
         """Groups to ask in turn: their own, those for everybody, any; reserves after the others of each."""
         of_choice = [group for group in groups if group.stock.member.choice_id == self.choice_id]
@@ -216,12 +290,11 @@ class _Lane:
         return [part for part in (*now, *reserves) if part]
 
 
-def _lanes(groups: Sequence[_Group], now: datetime, zone: tzinfo) -> list[_Lane]:
+def _lanes(stocks: Sequence[Stock], now: datetime, zone: tzinfo) -> list[_Lane]:
     seats: dict[tuple[int | None, tuple[str, ...]], list[Hour]] = {}
-    for group in groups:
-        member = group.stock.member
-        seats.setdefault((member.choice_id, member.regions), []).extend(group.stock.hours)
-    since = now - DAYS_LOOKED_AT * 24 * HOUR
+    for stock in stocks:
+        seats.setdefault((stock.member.choice_id, stock.member.regions), []).extend(stock.hours)
+    since = now - DAYS_LOOKED_AT * DAY
     found = {lane: _merged(hours) for lane, hours in seats.items() if hours}
     return [
         _Lane(choice_id, regions, Rhythm(people, max(min(people), since), now, zone))
@@ -238,15 +311,20 @@ def _merged(hours: Iterable[Hour]) -> dict[datetime, float]:
     return found
 
 
-def _readings(stocks: Iterable[Stock], now: datetime) -> deque[datetime]:
-    """When numbers will be read, if somebody goes on reading them as regularly as on the past days."""
+def _readings(stocks: Iterable[Stock], now: datetime) -> list[datetime]:
+    """When numbers will be read, if somebody goes on reading them as regularly as on the past days: every so many days
+    at about the same time, if it looks like that."""
     read = sorted({count.at for stock in stocks for count in stock.headcounts})
     days = [at for n, at in enumerate(read) if not n or at - read[n - 1] > SAME_ROUND]
     if len(days) < REGULAR or now - days[-1] > 2 * (days[-1] - days[-REGULAR]) / (REGULAR - 1):
-        return deque()
-    every = (days[-1] - days[-REGULAR]) / (REGULAR - 1)
-    ahead = (days[-1] + n * every for n in range(1, 1 + int(HORIZON_HOURS * HOUR / every)))
-    return deque(at for at in ahead if at > now)
+        return []
+    every, usual = (days[-1] - days[-REGULAR]) / (REGULAR - 1), days[-1]
+    whole = round(every / DAY) * DAY
+    if whole and abs(every - whole) < SAME_ROUND:
+        every = whole
+        usual += median(((at - days[-1] + every / 2) % every - every / 2) / HOUR for at in days[-HABIT:]) * HOUR
+    ahead = (usual + n * every for n in range(1, 2 + int(HORIZON_HOURS * HOUR / every)))
+    return [at for at in ahead if at > now]
 
 
 def _send(
@@ -320,7 +398,3 @@ def _seats_between(hours: Sequence[Hour], since: datetime, until: datetime) -> f
         part = (min(until, hour.at + HOUR) - max(since, hour.at)) / HOUR
         found += hour.seats * min(1.0, part) if part > 0 else 0.0
     return found
-
-
-def _next_hour(at: datetime) -> datetime:
-    return _floor(at) + HOUR

@@ -68,14 +68,14 @@ class Rhythm:
     def __init__(self, hours: Mapping[datetime, float], since: datetime, now: datetime, zone: tzinfo) -> None:
         self._zone, self._now = zone, now
         self._shares = _shares(hours, since, now, zone)
-        self._today = _day_of(now, zone)
+        self._today = day_of(now, zone)
         days = self._days(hours, since)
         self._level = _fit(days)
         self._of_today = _rest_of_today(days, self._level)
 
     def at(self, moment: datetime) -> float:
         local = moment.astimezone(self._zone)
-        day = _day_of(moment, self._zone)
+        day = day_of(moment, self._zone)
         ahead = day - self._today
         rate = self._level.of(ahead, _is_weekend(day)) + (self._of_today if ahead == 0 else 0.0)
         return math.exp(rate) * self._shares[local.hour]
@@ -85,7 +85,7 @@ class Rhythm:
         shares: dict[int, float] = {}
         for at, seen in _past(since, self._now):
             local = at.astimezone(self._zone)
-            day = _day_of(at, self._zone)
+            day = day_of(at, self._zone)
             people[day] = people.get(day, 0.0) + hours.get(at, 0.0)
             shares[day] = shares.get(day, 0.0) + self._shares[local.hour] * seen
         return [
@@ -202,7 +202,7 @@ def _rest_of_today(days: Sequence[_Day], level: _Level) -> float:
     return 0.0
 
 
-def _day_of(at: datetime, zone: tzinfo) -> int:
+def day_of(at: datetime, zone: tzinfo) -> int:
     """A day begins at four in the morning, when the last are in bed and nobody is up."""
     return (at.astimezone(zone).replace(tzinfo=None) - 4 * HOUR).toordinal()
 

@@ -195,6 +195,7 @@ def test_the_forecast_says_when_by_what_and_how_sure(world: World, panel: FlaskC
         code.version += 1
     text = page(panel, path)
     assert "by long-presses" in text and "②群" in text and re.search(r"full\s+in about \d+ h", text)
+    assert re.search(r"8 of 10 times \d+ to \d+ h", text)
     assert "uncertain" not in text
 
 

@@ -1,5 +1,6 @@
 """Rounds: each trouble is noted once, by whichever process, and told once; what was missed is made up."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -225,6 +226,9 @@ def test_a_forecast_is_told_with_its_signal(world: World) -> None:
     world.round()
     assert world.heard() == [["forecast"]]
     assert world.alerts()[0].numbers["signal"] == "presses"
+    assert re.search(
+        r"room for about \d more hours, until .*\(by long-presses; \d to \d h\)", world.hook.heard[0].sent["text"]
+    )
 
 
 def test_rounds_say_that_somebody_looks(world: World) -> None:

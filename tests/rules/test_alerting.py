@@ -1,6 +1,7 @@
 """What somebody should be told, when, and that the same trouble always goes by the same name."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -202,6 +203,13 @@ def test_a_forecast_says_what_it_stands_on() -> None:
         "per_day": 90,
         "doubt": "",
     }
+
+
+@pytest.mark.parametrize(("latest", "said"), [(hours(13), int((NOW + hours(13)).timestamp())), (None, 0)])
+def test_a_forecast_says_between_which_moments_it_lies(latest: timedelta | None, said: int) -> None:
+    wide = replace(outlook(9), empty_between=(NOW + hours(6), NOW + latest if latest else None))
+    numbers = causes(facts(make.member(1), outlook=wide), Thresholds(), NOW)[0].numbers
+    assert (numbers["earliest"], numbers["latest"]) == (int((NOW + hours(6)).timestamp()), said)
 
 
 def test_forecasts_are_for_working_hours() -> None:

@@ -1,6 +1,6 @@
 """Forecasts: on recorded series (see `record_series` for how they were made), and rule by rule."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -26,48 +26,72 @@ A_WEEK = 7 * 24
 WITHIN = 0.2
 
 
-def errors(series: Series, *, over_readings: bool = True) -> list[float]:
-    """How far off "full in about n h" was, as a share of n: for each group that ran full after the first week, 9 to 36
-    hours before. `over_readings` False: only where nobody read its number in between."""
+@dataclass(frozen=True)
+class Tried:
+    """A forecast that came true: how far off "full in about n h" was, as a share of n; whether it was between the two
+    moments that were said; whether somebody read the group's number meanwhile (a new number makes a new forecast)."""
+
+    off: float
+    is_between: bool
+    is_over_reading: bool
+
+
+def tried(series: Series) -> list[Tried]:
+    """For each group that ran full after the first week, 9 to 36 hours before."""
     found = []
     for group, minute in enumerate(series.facts["full_minutes"]):
         for ahead in AHEAD if minute is not None else ():
             hour = minute // 60 - ahead
-            if hour < A_WEEK or (not over_readings and hour <= series.last_headcount(group)):
+            if hour < A_WEEK:
                 continue
             now, full = series.now(hour), series.full_at(group)
-            said = outlook(series.stocks(hour), now, make.ZONE, Mode.SEQUENTIAL, 48).full_at.get(group + 1)
-            found.append(abs((said - full) / (full - now)) if said else 9.9)
+            said = outlook(series.stocks(hour), now, make.ZONE, Mode.SEQUENTIAL, 48)
+            moment = said.full_at.get(group + 1)
+            earliest, latest = said.full_between.get(group + 1, (full, None))
+            found.append(
+                Tried(
+                    abs((moment - full) / (full - now)) if moment else 9.9,
+                    earliest <= full and (latest is None or full <= latest),
+                    hour <= series.last_headcount(group),
+                )
+            )
     return found
 
 
 @pytest.fixture(scope="module")
-def recorded() -> dict[int, list[float]]:
-    return {series.facts["seed"]: errors(series) for series in map(read, FILES)}
+def recorded() -> dict[int, list[Tried]]:
+    return {series.facts["seed"]: tried(series) for series in map(read, FILES)}
 
 
-def test_there_are_ten_recorded_series(recorded: dict[int, list[float]]) -> None:
+def test_there_are_ten_recorded_series(recorded: dict[int, list[Tried]]) -> None:
     assert sorted(recorded) == list(range(1, 11))
     assert all(len(found) >= 7 for found in recorded.values())
 
 
-def test_forecasts_of_recorded_series_are_within_a_fifth(recorded: dict[int, list[float]]) -> None:
-    # Series 4 is missed (29 %): its groups gain 45 people a day by what is read each evening and 100 by what is counted
-    # until then, so that the evening's number decides whether one is full now or the day after.
-    assert {seed: median(found) for seed, found in recorded.items() if median(found) > WITHIN}.keys() <= {4}
-    assert median(recorded[4]) < 0.3
+def test_forecasts_of_every_recorded_series_are_within_a_fifth(recorded: dict[int, list[Tried]]) -> None:
+    middle = {seed: median(one.off for one in found) for seed, found in recorded.items()}
+    assert {seed: off for seed, off in middle.items() if off > WITHIN} == {}
 
 
-def test_six_of_ten_single_forecasts_are_within_a_fifth(recorded: dict[int, list[float]]) -> None:
-    every = [error for found in recorded.values() for error in found]
-    assert sum(error <= WITHIN for error in every) / len(every) >= 0.64
+def test_where_nobody_read_the_number_in_between_every_series_is_within_a_fifth(
+    recorded: dict[int, list[Tried]],
+) -> None:
+    middle = {seed: median(one.off for one in found if not one.is_over_reading) for seed, found in recorded.items()}
+    assert {seed: off for seed, off in middle.items() if off > WITHIN} == {}
 
 
-def test_where_nobody_read_the_number_in_between_every_series_is_within_a_fifth() -> None:
-    found = {file.stem: errors(read(file), over_readings=False) for file in FILES}
-    assert {name: median(of) for name, of in found.items() if median(of) > WITHIN} == {}
-    every = [error for of in found.values() for error in of]
-    assert sum(error <= WITHIN for error in every) / len(every) >= 0.69
+def test_three_of_four_single_forecasts_are_within_a_fifth(recorded: dict[int, list[Tried]]) -> None:
+    every = [one for found in recorded.values() for one in found]
+    until_the_next_reading = [one.off <= WITHIN for one in every if not one.is_over_reading]
+    assert sum(until_the_next_reading) / len(until_the_next_reading) >= 0.75
+    # Across a reading not even who knows the rate at which people come (but not their number) reaches three of four: 71
+    # %, and whoever knows each day's own mood, too, 76.
+    assert sum(one.off <= WITHIN for one in every) / len(every) >= 0.7
+
+
+def test_eight_of_ten_are_full_between_the_two_moments_that_were_said(recorded: dict[int, list[Tried]]) -> None:
+    every = [one.is_between for found in recorded.values() for one in found]
+    assert 0.74 <= sum(every) / len(every) <= 0.88
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -189,6 +213,15 @@ def test_who_reads_the_number_every_day_will_do_so_tomorrow() -> None:
     once = replace(habit, headcounts=read[-2:])
     assert play(once)[1] == pytest.approx(23, rel=0.2)
     assert play(habit)[1] > 30, "half of them do not join, and the number will say so"
+
+
+def test_who_reads_it_every_day_and_a_half_will_go_on_so() -> None:
+    # Read twelve hours ago: again in a day, of 72 seats half have joined by then.
+    read = tuple(Headcount(make.NOW - timedelta(hours=12 + 36 * n), 100 + 36 * (3 - n)) for n in reversed(range(4)))
+    stock = Stock(make.member(1, capacity=275, headcount=208), 24, steady(2, days=6), read)
+    assert play(replace(stock, headcounts=read[-2:]))[1] == pytest.approx(21.5, rel=0.1)
+    slower = replace(stock, member=make.member(1, capacity=285, headcount=208))
+    assert play(slower)[1] > play(replace(slower, headcounts=read[-2:]))[1] + 5
 
 
 def test_a_habit_that_was_given_up_is_none() -> None:

@@ -15,18 +15,16 @@ It may decline:
 - `change`, in the first day after it;
 - `sparse`: where too few people come to tell a rate from chance.
 
-What came of it, on the first version of the rule that was tried, and on the one that is there now:
+What came of it: on the first version of the rule that was tried, on one that said the mean, and on the one that is
+there now, beside rules that know the rate people come at, future included (but neither who comes nor each day's mood):
 
-                                first    now     a rule that knows the very rate people come at, future included
-    single within a fifth       45 %     71 %    82 %
-    series with median <= 20 %  5 of 18  16 of 18
+                                first    mean       now    knowing the rate: its mean   and best said
+    single within a fifth       45 %     71 %       73 %   81 %                         84 %
+    series with median <= 20 %  5 of 18  16 of 18   18 of 18
 
-- `burst` (median 29 and 18 %; knowing the rate 16 and 24 %) misses: in the days after the wave its unpressed seats
-  lapse two days later all at once, and whether a group is full before or after that turns on a few people.
-- `decay` (15 and 21 %) misses once, by a hair. On two more draws of it, made after the rule was done, it was 9 and 9 %.
-- Three of four single forecasts is missed by four points. What is left between 71 and 82 % is mostly a night: a group
-  that misses being full at eleven by three people is full at ten the next morning.
-- Two more seeds of every shape, drawn when the rule was done and never used to change it: 71 % as well.
+- Three of four single forecasts is still missed, by two points. What is left between 73 and 84 % is the level itself:
+  in `decay` and `change`, a few days of some hundred people each must tell a trend from a mood.
+- Two more seeds of every shape, never used to change the rule: 72 %.
 """
 
 from statistics import median
@@ -43,7 +41,6 @@ AHEAD = (12, 24, 48)
 FIRST_DAYS = 4 * 24
 WAVE_BEGINS = 9 * 24 + 9
 WITHIN = 0.2
-MISSED = {"burst_1": 0.3, "decay_2": 0.22}
 MAY_DECLINE = {"burst", "change", "sparse"}
 
 
@@ -77,13 +74,13 @@ def test_every_shape_was_recorded_twice(tried: dict[str, tuple[list[float], list
 
 def test_half_of_what_is_said_of_a_series_is_within_a_fifth(tried: dict[str, tuple[list[float], list[str]]]) -> None:
     middle = {name: median(errors) for name, (errors, _) in tried.items() if errors}
-    assert {name: off for name, off in middle.items() if off > MISSED.get(name, WITHIN)} == {}
+    assert {name: off for name, off in middle.items() if off > WITHIN} == {}
 
 
 def test_seven_of_ten_single_forecasts_are_within_a_fifth(tried: dict[str, tuple[list[float], list[str]]]) -> None:
     every = [error for errors, _ in tried.values() for error in errors]
     assert len(every) > 450
-    assert sum(error <= WITHIN for error in every) / len(every) >= 0.7
+    assert sum(error <= WITHIN for error in every) / len(every) >= 0.72
 
 
 def test_it_declines_where_it_may_and_nowhere_else(tried: dict[str, tuple[list[float], list[str]]]) -> None:
