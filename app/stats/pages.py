@@ -15,6 +15,7 @@ from flask_babel import format_date
 from app.db import db
 from app.stats import csv_pages, store, wording  # noqa: F401
 from app.stats.charts import funnel_of, heat_of
+from app.stats.counted import counted
 from app.stats.shell import DAYS_OFFERED, Span, asker_id, blueprint, read_span, today
 from app.stats.store import Counts, Row
 from app.web import settings
@@ -111,6 +112,7 @@ def live_code(live_code_id: int) -> str:
         heat=heat if heat.most else None,
         weekdays=wording.weekdays(),
         funnel=funnel_of(found.totals),
+        joined=counted(db.session, live_code_id),
         breakdowns=[breakdown for breakdown in breakdowns if breakdown is not None],
         count_words=wording.COUNTS,
     )

@@ -7,11 +7,16 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
+from app.codes.models import LiveCode, MemberGeneration
+from app.db import writing
 from app.stats.shell import DAYS_SHOWN, Span, read_span
+from tests import make
 from tests.happen import event, happened, live_codes
 from tests.make import ZONE
 from tests.panel import Somebody, logged_in, somebody
@@ -160,6 +165,26 @@ def test_way_from_scan_to_group_is_told_step_by_step(app: Flask, engine: Engine,
     funnel = text[text.index('class="funnel"') :].partition("</ol>")[0]
     assert re.findall(r'<b class="number">(\d+)</b>', funnel) == ["3", "3", "2", "1"]
     assert "67 % of the step before" in funnel
+
+
+def test_people_known_to_be_in_the_groups_are_told_apart_from_the_funnel(
+    app: Flask, engine: Engine, bob: Somebody
+) -> None:
+    assert "Known to be in the groups" not in page(app, bob, "/codes/1/stats", days=7)
+    with Session(engine) as session, writing(session):
+        code = session.get_one(LiveCode, 1)
+        for headcount, more in (
+            (100, {}), (65, {"state": "disabled"}), (None, {}),
+            (7, {"state": "archived"}), (8, {"is_fallback": True}), (9, {"kind": "wechat_personal"}),
+        ):  # fmt: skip
+            make.member_row(session, code, headcount=headcount, **more)
+        make.member_row(session, session.get_one(LiveCode, 2), headcount=500)
+        session.execute(sa.update(MemberGeneration).values(headcount_at=make.NOW))
+    text = page(app, bob, "/codes/1/stats", days=7)
+    assert "165 people are in the groups that were counted (2 of 3)." in text
+    assert "since <time" in text and ">2026-11-02</time>" in text
+    funnel = text[text.index('class="funnel"') :].partition("</ol>")[0]
+    assert "165" not in funnel
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
