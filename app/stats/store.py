@@ -232,15 +232,19 @@ def of_all(session: Session, asker_id: int | None, first: date, last: date) -> l
 
 
 def by_live_code(session: Session, asker_id: int | None, first: date, last: date, limit: int) -> list[CodeRow]:
-    """Which live codes were scanned in these days, the most scanned first."""
+    """Which live codes were scanned in these days, the most scanned first. Added up before they get their names: by
+    number alone that takes half the time."""
     table = rollup_total_day.c
-    sums = [sa.func.sum(table[name]) for name in COUNTS]
-    query = (
-        sa.select(table.live_code_id, _LIVE_CODES.c.name, *sums)
-        .join(_LIVE_CODES, _LIVE_CODES.c.id == table.live_code_id)
+    added_up = (
+        sa.select(table.live_code_id, *(sa.func.sum(table[name]).label(name) for name in COUNTS))
         .where(table.day.between(first, last), is_seen(table.live_code_id, asker_id))
-        .group_by(table.live_code_id, _LIVE_CODES.c.name)
-        .order_by(sums[0].desc(), table.live_code_id)
+        .group_by(table.live_code_id)
+        .subquery()
+    )
+    query = (
+        sa.select(added_up.c.live_code_id, _LIVE_CODES.c.name, *(added_up.c[name] for name in COUNTS))
+        .join(_LIVE_CODES, _LIVE_CODES.c.id == added_up.c.live_code_id)
+        .order_by(added_up.c.scans.desc(), added_up.c.live_code_id)
         .limit(limit)
     )
     return [CodeRow(row[0], row[1], Counts(*map(int, row[2:]))) for row in session.execute(query)]
