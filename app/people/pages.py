@@ -22,6 +22,7 @@ from app.people import (  # noqa: F401
     retention_pages,
     rule_pages,
     rule_store,
+    rules_api,
     segment_pages,
     store,
     tag_store,

@@ -34,6 +34,8 @@ class TryForm(Form):
 
     @ma.post_load
     def _judged(self, values: dict[str, Any], **_more: Any) -> dict[str, Any]:
+        if "conditions" not in values:  # of a change that leaves them
+            return values
         found = tuple(Condition(**{**one, "word": _place(one)}) for one in values["conditions"])
         problem = "region" if any(one.word is None for one in found) else problem_of(found)
         if problem:
@@ -44,9 +46,17 @@ class TryForm(Form):
 class RuleForm(TryForm):
     name = Text(100, blank=False, required=True)
     tag = Text(TAG_CHARACTERS, blank=False, required=True)
-    category = Word(*CATEGORIES, load_default=CATEGORY_BY_HAND, metadata={"description": "Of a tag that is new."})
+    category = Word(*CATEGORIES, load_default=CATEGORY_BY_HAND, metadata={"description": "The tag's."})
     keeps = Flag(load_default=False, metadata={"description": "Whether the tag stays on when it no longer fits."})
     is_active = Flag(load_default=True)
+
+
+class RulePatch(RuleForm):
+    """What is not named stays. To be made with `partial=CHANGEABLE`: a condition that is named is whole, which
+    `partial=True` would not ask for."""
+
+
+CHANGEABLE = tuple(RuleForm().fields)
 
 
 def _place(one: Mapping[str, Any]) -> Any:

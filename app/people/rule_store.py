@@ -1,7 +1,7 @@
 """Tag rules as their owners keep them: listed, written, tried out, explained. Nothing here commits."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -59,8 +59,8 @@ class Tried:
         return self.judged < self.people
 
 
-def list_rules(session: Session, asker_id: int | None) -> list[Listed]:
-    """The asker's rules, everybody's for None, the newest first."""
+def list_rules(session: Session, asker_id: int | None, rule_id: int | None = None) -> list[Listed]:
+    """The asker's rules, everybody's for None, the newest first; or one of them."""
     carriers = (
         sa.select(VisitorTag.rule_id, sa.func.count().label("number"))
         .where(VisitorTag.rule_id.is_not(None))
@@ -76,7 +76,25 @@ def list_rules(session: Session, asker_id: int | None) -> list[Listed]:
         .where(TagRule.state != "gone", _is_own(asker_id))
         .order_by(TagRule.id.desc())
     )
+    if rule_id is not None:
+        query = query.where(TagRule.id == rule_id)
     return [Listed(*row) for row in session.execute(query)]
+
+
+def has_room(session: Session, owner_id: int) -> bool:
+    """Whether this user may have one more."""
+    query = sa.select(sa.func.count()).where(TagRule.owner_id == owner_id, TagRule.state != "gone")
+    return (session.scalar(query) or 0) < MOST_RULES
+
+
+def wish_of(session: Session, rule: TagRule, changes: Mapping[str, Any]) -> Wish:
+    """A rule as it is, but for what is changed."""
+    tag = session.get_one(Tag, rule.tag_id)
+    wish = Wish(
+        rule.name, tag.name, tag.category, conditions_of(rule.conditions), rule.live_code_id, rule.keeps,
+        rule.state == "active",
+    )  # fmt: skip
+    return replace(wish, **changes)
 
 
 def find_rule(session: Session, asker_id: int | None, rule_id: int) -> TagRule | None:

@@ -116,6 +116,39 @@ class SegmentWithCount(SegmentAnswer):
     visitors = ma.fields.Integer(metadata={"description": "How many it finds now."})
 
 
+class ConditionAnswer(ma.Schema):
+    fact = ma.fields.String()
+    comparison = ma.fields.String()
+    number = ma.fields.Integer()
+    word = ma.fields.String()
+    days = ma.fields.Integer(allow_none=True)
+
+
+class RuleAnswer(ma.Schema):
+    id = ma.fields.Integer()
+    name = ma.fields.String()
+    tag = ma.fields.String()
+    category = Word(*CATEGORIES)
+    live_code_id = ma.fields.Integer(allow_none=True, metadata={"description": "Only there; all of yours if null."})
+    conditions = ma.fields.List(ma.fields.Nested(ConditionAnswer))
+    keeps = ma.fields.Boolean(metadata={"description": "Whether the tag stays on when it no longer fits."})
+    is_active = ma.fields.Boolean()
+    visitors = ma.fields.Integer(metadata={"description": "How many carry the tag through this rule."})
+    is_settled = ma.fields.Boolean(metadata={"description": "Whether everybody was asked since it changed."})
+    version = ma.fields.Integer(metadata={"description": "For If-Match."})
+
+
+class RulePage(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(RuleAnswer))
+
+
+class TriedAnswer(ma.Schema):
+    tagged = ma.fields.Integer()
+    judged = ma.fields.Integer()
+    people = ma.fields.Integer(metadata={"description": "How many the rule sees."})
+    is_estimate = ma.fields.Boolean(metadata={"description": "Of more than 5,000 people, some are judged."})
+
+
 class IdentityAnswer(ma.Schema):
     kind = ma.fields.String()
     value = ma.fields.String(attribute="key", metadata={"description": "Of a phone number, its keyed digest."})
