@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from flask import Blueprint, Response, current_app, make_response, render_template, request
 
 from app.accounts.guard import login_required
-from app.alerts import store
+from app.alerts import store, wording
 from app.alerts.desk import DESK, Behind, Desk
 from app.db import db
 from app.ledger import LedgerDown
@@ -106,7 +106,10 @@ def status() -> Response:
     now = desk().clock()
     seen = look(now)
     age = seen.round_age(now)
-    page = render_template("alerts/status.html", seen=seen, age=age, is_late=age is None or age > LATE_SECONDS, now=now)
+    is_late = age is None or age > LATE_SECONDS
+    page = render_template(
+        "alerts/status.html", seen=seen, age=age, is_late=is_late, now=now, outcomes=wording.OUTCOMES
+    )
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -94,6 +94,7 @@ def test_status_tells_people_the_same(world: World) -> None:
     assert "nobody does: start" in text
     world.round(real_now())
     text = client.get("/status").text
+    assert "A new seat" in text
     assert "seconds ago" in text and "assigned" in text and "a claim takes" in text
     assert "0 waiting, 0 given up today" in text
 
