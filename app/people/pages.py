@@ -24,6 +24,7 @@ from app.people import (  # noqa: F401
     rule_store,
     rules_api,
     segment_pages,
+    settings_api,
     store,
     tag_store,
     task_pages,
