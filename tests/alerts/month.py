@@ -341,8 +341,11 @@ class Month:
         code, link = self.book[member_id], links[member_id]
         hours = alert["cause"].rpartition(":")[2]
         if alert["kind"] == "full" and not code.is_late:
-            # People are given another code meanwhile: a new group when somebody has made one.
-            self.swaps[member_id] = self.now + timedelta(hours=self.dice.uniform(0.5, 5)), link, True
+            # People are given another code meanwhile: a new group when somebody has made one. Whoever was about to swap
+            # this code before it dies does not put that off because it is full as well.
+            at = self.now + timedelta(hours=self.dice.uniform(0.5, 5))
+            planned = self.swaps.get(member_id)
+            self.swaps[member_id] = min(at, planned[0]) if planned else at, link, True
         elif alert["kind"] == "expiring" and hours == "12" and member_id not in self.swaps:
             if (
                 self.late_days
@@ -354,7 +357,10 @@ class Month:
                 return
             self.swaps[member_id] = self.now + timedelta(hours=self.dice.uniform(0.2, 11)), link, False
         elif alert["kind"] == "expired":
-            assert code.is_late, "a code died although nobody was late"
+            told = [(one["cause"], heard.sent["sent_at"]) for heard in self.hook.heard for one in heard.sent["alerts"]]
+            assert code.is_late, (
+                f"{code} died although nobody was late; told: {[one for one in told if f':{member_id}:' in one[0]]}"
+            )
             self.swaps[member_id] = self.now + timedelta(hours=self.dice.uniform(2, 15)), link, False
 
     def told(self) -> dict[str, list[Heard]]:
