@@ -38,7 +38,7 @@ dead_events = sa.Table(
     "dead_events",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("origin", sa.String(200), nullable=False, unique=True),  # where it stood: "outbox:17:2", "<file>:<offset>"
+    sa.Column("origin", sa.String(200), nullable=False, unique=True),  # where: "outbox:17:2", "<file>:<offset>"
     sa.Column("raw", sa.Text, nullable=False),
     sa.Column("reason", sa.String(300), nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
