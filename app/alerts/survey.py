@@ -21,7 +21,7 @@ from app.ledger import CountKey, Ledger
 from app.rules import capacity
 from app.rules.alerting import OVERFLOW_LASTS, Facts, Thresholds
 from app.rules.forecast import Headcount, Hour, Outlook, Stock, outlook, wants_headcount
-from app.rules.model import Member, MemberState, Mode, RegionPolicy, Snapshot
+from app.rules.model import Count, Member, MemberState, Mode, RegionPolicy, Snapshot
 
 HISTORY = timedelta(days=14)
 FORECAST_EVERY = timedelta(minutes=30)
@@ -50,6 +50,7 @@ _by_outcome = sa.table(
     sa.column("scans", sa.Integer),
 )
 NO_ROOM = ("full", "fallback")
+_COUNTED = frozenset({MemberState.ACTIVE, MemberState.RESERVE})
 
 
 class Snapshots(Protocol):
@@ -113,18 +114,20 @@ class Survey:
 
     def _taken(self, snapshots: Sequence[Snapshot], now: datetime) -> Mapping[int, int]:
         """Occupied seats by member, of all of these live codes."""
-        members = {
-            member.id: (member, capacity.lapses_before(snapshot, now) if member.is_group else None, snapshot.id)
-            for snapshot in snapshots
-            for member in snapshot.members
-            if member.state in (MemberState.ACTIVE, MemberState.RESERVE)
-        }
-        taken = {member_id: capacity.occupied(m, capacity.NOTHING_COUNTED) for member_id, (m, _, _) in members.items()}
-        for part in _parts(members):
-            keys = [_count_key(*members[member_id]) for member_id in part]
-            for member_id, count in self._ledger.counts(keys).items():
-                taken[member_id] = capacity.occupied(members[member_id][0], count)
-        return taken
+        members: dict[int, Member] = {}
+        keys: list[CountKey] = []
+        for snapshot in snapshots:
+            lapses_before = capacity.lapses_before(snapshot, now)
+            for member in snapshot.members:
+                if member.state in _COUNTED:
+                    before = lapses_before if member.is_group else None
+                    members[member.id] = member
+                    keys.append(CountKey(snapshot.id, member.id, member.generation, member.counted_from, before))
+        counts: dict[int, Count] = {}
+        for start in range(0, len(keys), AT_ONCE):
+            counts.update(self._ledger.counts(keys[start : start + AT_ONCE]))
+        nothing = capacity.NOTHING_COUNTED
+        return {id_: capacity.occupied(member, counts.get(id_, nothing)) for id_, member in members.items()}
 
     def _outlook(
         self, session: Session, snapshot: Snapshot, taken: Mapping[int, int], now: datetime
@@ -186,10 +189,6 @@ def thresholds(rule: AlertRule | None) -> Thresholds:
 
 def _is_muted(rule: AlertRule | None) -> bool:
     return rule is not None and rule.is_muted
-
-
-def _count_key(member: Member, lapses_before: datetime | None, live_code_id: int) -> CountKey:
-    return CountKey(live_code_id, member.id, member.generation, member.counted_from, lapses_before)
 
 
 def _hours(session: Session, live_code_id: int, now: datetime) -> Mapping[int, list[Hour]]:
