@@ -180,7 +180,6 @@ class House:
             visitor_of=self.visitors().known,
             cookie=COOKIE,
             zone=self.settings.zone,
-            scratch=self.settings.data_dir / "scratch",
             tell_tagged=webhooks.tell_tagged,
             exports=self.exports.folder,
             digest=phone_digest(self.settings.secret_key.encode()),

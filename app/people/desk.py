@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -22,16 +21,14 @@ Timeline = Callable[[Connection, str, Collection[int] | None, int], Sequence[Any
 @dataclass(frozen=True, slots=True)
 class Desk:
     """timeline: the newest events of a visitor, by their key, under some live codes (None: all). visitor_of: the key of
-    whoever sent a request, None for nobody we know; `cookie` is what carries it. scratch: a folder for files that are
-    being made; exports: where finished ones lie. tell_tagged: who hears of tags given by hand. digest: the keyed
-    digest of a phone number."""
+    whoever sent a request, None for nobody we know; `cookie` is what carries it. exports: where files of visitors
+    lie. tell_tagged: who hears of tags given by hand. digest: the keyed digest of a phone number."""
 
     eraser: Eraser
     timeline: Timeline
     visitor_of: Callable[[Mapping[str, Any]], str | None]
     cookie: str
     zone: tzinfo
-    scratch: Path
     tell_tagged: TellTagged
     exports: Folder
     digest: Callable[[str], str]
