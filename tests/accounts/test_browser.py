@@ -72,7 +72,8 @@ def test_everything_works_without_scripts(visit: Open, session: Session) -> None
         log_in(page)
         page.goto("/account/tokens")
         page.fill("#name", "shop")
-        page.click("main form button[type=submit]:has-text('Make a token')")
+        with page.expect_navigation():
+            page.click("main form button[type=submit]:has-text('Make a token')")
         assert re.search(r"hz_[\w-]{43}", page.content())
         page.goto("/account/tokens")
         page.click("summary:has-text('Revoke')")
@@ -80,10 +81,12 @@ def test_everything_works_without_scripts(visit: Open, session: Session) -> None
         expect(page.locator(".toast-note")).to_contain_text("no longer works")
         assert session.scalars(sa.select(ApiToken.revoked_at)).one() is not None
         page.click(".user-menu summary")
-        page.click(".user-menu button[value=dark]")
+        with page.expect_navigation():
+            page.click(".user-menu button[value=dark]")
         assert page.locator("html").get_attribute("data-look") == "dark"
         page.click(".user-menu summary")
-        page.click(".user-menu button:has-text('Log out')")
+        with page.expect_navigation():
+            page.click(".user-menu button:has-text('Log out')")
         assert page.url.endswith("/login")
 
 
