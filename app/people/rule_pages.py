@@ -59,7 +59,7 @@ def rules() -> str:
         "people/rules.html",
         rules=[(one, conditions_of(one.rule.conditions)) for one in listed],
         examples=wording.EXAMPLE_TAGS,
-        is_full=len(listed) >= rule_store.MOST_RULES,
+        is_full=rule_store.is_full(db.session, current_user.id),
     )
 
 
@@ -147,10 +147,12 @@ def _save(row: TagRule | None) -> Any:
         return _form(row, typed, rows, tried=tried)
     if errors or read.problems or scope is None:
         return _form(row, typed, rows, errors=errors, read=read), 422
-    return _write(row, scope, values, typed, read)
+    return _write(row, scope, values, typed, rows, read)
 
 
-def _write(row: TagRule | None, scope: Scope, values: dict[str, Any], typed: dict[str, str], read: Read) -> Response:
+def _write(
+    row: TagRule | None, scope: Scope, values: dict[str, Any], typed: dict[str, str], rows: tuple[Row, ...], read: Read
+) -> Any:
     wish = Wish(
         name=values["name"],
         tag=values["tag"],
@@ -164,7 +166,10 @@ def _write(row: TagRule | None, scope: Scope, values: dict[str, Any], typed: dic
     with writing(db.session) as session:
         # Read anew: the one before belongs to a transaction that is over.
         again = rule_store.find_rule(session, asker_id(), rule_id) if rule_id else None
-        rule_store.save_rule(session, actor(), scope, wish, again, datetime.now(UTC))
+        if has_room := rule_store.has_room(session, scope.owner_id, rule_id):
+            rule_store.save_rule(session, actor(), scope, wish, again, datetime.now(UTC))
+    if not has_room:
+        return _form(_found(rule_id) if rule_id else None, typed, rows, read=Read(problems={None: "many_rules"})), 422
     say(gettext("Saved. Whoever fits gets the tag within a minute or so."))
     return redirect(url_for("people.rules"), code=303)
 

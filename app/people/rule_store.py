@@ -16,6 +16,9 @@ from app.people.tag_rules import conditions_of, scope_of
 from app.people.tag_store import make_tag
 from app.rules.tagging import Condition, Verdict, judge
 
+# What must be seen of a table that belongs to `accounts`.
+_USERS = sa.table("users", sa.column("id", sa.Integer))
+
 MOST_RULES = 50
 # So many are judged one by one (0.3 s); of more, every n-th.
 TRIED_AT_MOST = 5000
@@ -81,10 +84,19 @@ def list_rules(session: Session, asker_id: int | None, rule_id: int | None = Non
     return [Listed(*row) for row in session.execute(query)]
 
 
-def has_room(session: Session, owner_id: int) -> bool:
-    """Whether this user may have one more."""
+def has_room(session: Session, owner_id: int, rule_id: int | None = None) -> bool:
+    """Whether this user may have one more, or this one; asked where it is written, in one transaction after the
+    other."""
+    session.execute(sa.select(_USERS.c.id).where(_USERS.c.id == owner_id).with_for_update())
+    return not is_full(session, owner_id, rule_id)
+
+
+def is_full(session: Session, owner_id: int, rule_id: int | None = None) -> bool:
+    """Whether this user has as many rules as they may, this one apart."""
     query = sa.select(sa.func.count()).where(TagRule.owner_id == owner_id, TagRule.state != "gone")
-    return (session.scalar(query) or 0) < MOST_RULES
+    if rule_id is not None:
+        query = query.where(TagRule.id != rule_id)
+    return (session.scalar(query) or 0) >= MOST_RULES
 
 
 def wish_of(session: Session, rule: TagRule, changes: Mapping[str, Any]) -> Wish:

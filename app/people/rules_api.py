@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 
 from app.accounts import guard
 from app.accounts.guard import current_user
@@ -60,6 +61,12 @@ def _scope(live_code_id: int | None, user_id: int) -> Scope:
     return scope
 
 
+def _look_for_room(session: Session, owner_id: int, rule_id: int | None = None) -> None:
+    if not rule_store.has_room(session, owner_id, rule_id):
+        message = gettext("At most %(most)s rules.", most=rule_store.MOST_RULES)
+        raise Problem(409, "rule_limit", message)
+
+
 @blueprint.route("/tag-rules", methods=["GET"])
 @blueprint.response(200, RulePage)
 def list_tag_rules() -> Response:
@@ -74,9 +81,7 @@ def make_tag_rule(values: dict[str, Any]) -> Response:
     """Make a rule; whoever fits gets its tag within a minute or so."""
     scope = _scope(values["live_code_id"], current_user.id)
     with writing(db.session) as session:
-        if not rule_store.has_room(session, scope.owner_id):
-            message = gettext("At most %(most)s rules.", most=rule_store.MOST_RULES)
-            raise Problem(409, "rule_limit", message)
+        _look_for_room(session, scope.owner_id)
         rule = rule_store.save_rule(session, guard.actor(), scope, Wish(**values), None, datetime.now(UTC))
         rule_id = rule.id
     return _tell(rule_id, 201)
@@ -110,6 +115,7 @@ def change_tag_rule(values: dict[str, Any], rule_id: int) -> Response:
         look_for_change(version_of(row))
         wish = rule_store.wish_of(session, row, values)
         scope = _scope(wish.live_code_id, row.owner_id)
+        _look_for_room(session, scope.owner_id, row.id)
         rule_store.save_rule(session, guard.actor(), scope, wish, row, datetime.now(UTC))
     return _tell(rule_id)
 

@@ -7,6 +7,7 @@ from typing import Any
 import flask_babel
 from flask_babel import lazy_gettext
 
+from app.people.rule_store import MOST_RULES
 from app.people.store import Given, Names, Person
 from app.rules import regions, tagging
 from app.web.i18n import language
@@ -161,6 +162,7 @@ COMPARISONS = {
 RULE_PROBLEMS = {
     "none": lazy_gettext("A rule needs a condition."),
     "too_many": lazy_gettext("At most %(most)s conditions.", most=tagging.MOST_CONDITIONS),
+    "many_rules": lazy_gettext("At most %(most)s rules.", most=MOST_RULES),
     "unknown_fact": lazy_gettext("There is no such fact."),
     "comparison": lazy_gettext("Numbers are compared with “at least” and “at most”, words with “is” and “is not”."),
     "number": lazy_gettext("A number from 0 up is needed."),

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.people.models import TagRule
+from app.people.rule_store import MOST_RULES
 from tests.panel import logged_in, somebody
 from tests.people.conftest import Town
 
@@ -133,3 +134,24 @@ def test_rules_are_their_owner_s(app: Flask, engine: Engine, town: Town, bob: Fl
     viewer = logged_in(app, somebody(app, engine, "viewer"))
     assert viewer.get("/visitors/rules/1").status_code == 200
     assert viewer.post("/visitors/rules/1", data=FORM).status_code == 403
+
+
+def test_the_panel_makes_no_more_rules_than_programs_may(
+    app: Flask, engine: Engine, town: Town, bob: FlaskClient
+) -> None:
+    for number in range(MOST_RULES):
+        assert 'href="/visitors/rules/new"' in bob.get("/visitors/rules").text
+        post(bob, "/visitors/rules/new", name=f"第 {number} 条")
+    assert 'href="/visitors/rules/new"' not in bob.get("/visitors/rules").text
+    text = post(bob, "/visitors/rules/new", 422, name="再一条")
+    assert "At most 50 rules." in text
+    assert 'value="再一条"' in text  # what was typed is still there
+    post(bob, "/visitors/rules/1", name="改一条")  # those there are may be changed
+    assert len(stored(engine)) == MOST_RULES
+    alice = logged_in(app, town.alice)  # who has none of her own
+    assert 'href="/visitors/rules/new"' in alice.get("/visitors/rules").text
+    assert alice.post("/visitors/rules/new", data=FORM | {"live_code_id": "1"}).status_code == 422  # it would be Bob's
+    post(alice, "/visitors/rules/new", name="管理员的")
+    moved = post(alice, f"/visitors/rules/{MOST_RULES + 1}", 422, live_code_id="1")
+    assert 'value="犹豫的人"' in moved
+    assert len(stored(engine)) == MOST_RULES + 1

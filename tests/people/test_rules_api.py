@@ -122,3 +122,6 @@ def test_so_many_rules_and_no_more(town: Town) -> None:
         made(town.bob)
     assert made(town.bob, 409)["error"]["code"] == "rule_limit"
     made(town.carl)
+    hers = made(town.alice)
+    moved = town.alice.call("PATCH", f"/tag-rules/{hers['id']}", json={"live_code_id": 1})  # it would be Bob's
+    assert (moved.status_code, moved.json and moved.json["error"]["code"]) == (409, "rule_limit")
