@@ -8,13 +8,13 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from app.accounts.guard import current_user
-from app.db import db, writing
+from app.db import db
 from app.people import filters, forms, store, task_store, wording
-from app.people.api import asker_id, context, desk
+from app.people.api import asker_id, context
 from app.people.models import Tag, Task
 from app.people.shell import blueprint
 from app.people.tasks import FILES
-from app.people.tasks_api import begin_task, task_file
+from app.people.tasks_api import begin_task, drop_task, task_file
 from app.web.partial import render
 from app.web.toast import say
 
@@ -64,10 +64,8 @@ def file(task_id: int) -> Response:
 @blueprint.post("/visitors/tasks/<int:task_id>/delete")
 def delete_task(task_id: int) -> Response:
     """Stops it, or forgets it with its file."""
-    _found(task_id)
-    with writing(db.session) as session:
-        session.delete(_found(task_id))
-    desk().exports.drop(task_id)
+    drop_task(task_id)
+    say(gettext("It is deleted."))
     return redirect(url_for("people.tasks"), code=303)
 
 

@@ -51,6 +51,13 @@ def begin(
     return task
 
 
+def drop(session: Session, actor: Actor, task: Task) -> None:
+    """Whoever runs it finds it gone and stops; its files are the caller's to delete, before this is committed."""
+    record(session, actor, "visitor_task.deleted", "visitor_task", task.id, before={"kind": task.kind})
+    session.delete(task)
+    session.flush()
+
+
 def list_tasks(session: Session, user_id: int) -> list[Task]:
     """This user's, the newest first."""
     query = sa.select(Task).where(Task.user_id == user_id).order_by(Task.id.desc()).limit(LISTED)

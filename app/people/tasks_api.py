@@ -36,6 +36,14 @@ def begin_task(kind: str, query: Mapping[str, str], tag: str, category: str | No
         return row.id if row is not None else None
 
 
+def drop_task(task_id: int) -> None:
+    """Stops a task, or forgets it with its file. A tag that was given stays given."""
+    with writing(db.session) as session:
+        task_store.drop(session, guard.actor(), _task(task_id))
+        # While the row is locked: a runner can put no file there, and one who is killed here leaves none behind.
+        desk().exports.drop(task_id)
+
+
 def task_file(row: Task) -> Response:
     """The finished file of a task; 404 before and after."""
     file = desk().exports.file(row.id, row.kind)
@@ -90,6 +98,14 @@ def get_task(task_id: int) -> Response:
 def get_task_file(task_id: int) -> Response:
     """The finished file."""
     return task_file(_task(task_id))
+
+
+@blueprint.route("/visitors/tasks/<int:task_id>", methods=["DELETE"])
+@blueprint.response(204)
+def delete_task(task_id: int) -> Response:
+    """Stop a task, or forget it with its file; tags it gave stay."""
+    drop_task(task_id)
+    return Response(status=204)
 
 
 def find_segment(segment_id: int) -> Segment | None:

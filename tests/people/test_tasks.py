@@ -1,7 +1,7 @@
 """Files and bulk tags are made beside the requests: once, by one runner, gone when somebody in them is erased."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -74,6 +74,40 @@ def test_a_task_is_its_maker_s_alone(app: Flask, town: Town) -> None:
         assert other.get(f"/visitors/tasks/{task['id']}/file").status_code == 404
         assert logged_in(app, other).post(f"/visitors/tasks/{task['id']}/delete").status_code == 404
     assert len(read_csv(fetched(town.bob, task))) == 2  # of three people there are
+
+
+def test_a_finished_file_is_deleted_with_its_task(app: Flask, engine: Engine, town: Town) -> None:
+    task, waits, tagged = begin(town.bob), begin(town.bob, "xlsx"), begin(town.bob, "tag", tag="回访")
+    runner(app).step()
+    path = f"/visitors/tasks/{task['id']}"
+    assert town.carl.call("DELETE", path).status_code == 404
+    assert len(list(runner(app).folder.path.glob(f"{task['id']}.*"))) == 2  # the file, and who is in it
+    assert town.bob.call("DELETE", path).status_code == 204
+    assert list(runner(app).folder.path.glob(f"{task['id']}.*")) == []
+    assert town.bob.get(path).status_code == 404
+    assert town.bob.call("DELETE", path).status_code == 404
+    assert town.bob.call("DELETE", f"/visitors/tasks/{waits['id']}").status_code == 204
+    assert runner(app).step()  # the tag: what waited before it is not made any more
+    assert not runner(app).step()
+    assert town.bob.call("DELETE", f"/visitors/tasks/{tagged['id']}").status_code == 204
+    assert town.bob.answer("/visitors", query_string={"tag": "回访"})["total"] == 2  # what was given stays
+    assert town.bob.answer("/visitors/tasks")["items"] == []
+
+
+def test_a_task_deleted_under_way_leaves_nothing(app: Flask, engine: Engine, town: Town) -> None:
+    task, whole = begin(town.bob), runner(app)
+    asked: list[datetime] = []
+
+    def clock() -> datetime:
+        if len(asked) == 1:  # it was taken; now it looks whom to write down
+            assert town.bob.call("DELETE", f"/visitors/tasks/{task['id']}").status_code == 204
+        asked.append(whole._clock())
+        return asked[-1]
+
+    assert Runner(engine, whole.folder, whole._zone, clock, whole._digest).step()
+    assert len(asked) > 1
+    assert list(whole.folder.path.glob("*")) == []
+    assert not whole.step()
 
 
 @on_sqlite
