@@ -147,7 +147,7 @@ class House:
         )
 
     def _behind(self) -> Behind:
-        return Behind(self.drainer.lag_seconds(), self.drainer.dead(), self.drainer.lost())
+        return Behind(self.drainer.lag_seconds(), self.drainer.spooled(), self.drainer.dead(), self.drainer.lost())
 
     def alerts_desk(self) -> AlertsDesk:
         """What alerts, the owners' swap links, `/status` and `/metrics` work with."""

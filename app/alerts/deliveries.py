@@ -33,7 +33,7 @@ _PAGES = dict.fromkeys(SWAPPED, "/swap") | {"headcount": "/headcount"}
 
 _live_codes = sa.table("live_codes", *(sa.column(name) for name in ("id", "name")))
 _members = sa.table("members", *(sa.column(name) for name in ("id", "current_version")))
-_users = sa.table("users", *(sa.column(name) for name in ("id", "role")))
+_users = sa.table("users", sa.column("id"), sa.column("role"), sa.column("is_active", sa.Boolean))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +124,16 @@ def _send(session: Session, desk: Desk, delivery_id: int, now: datetime) -> str:
     if row is None or channel is None:
         return ""
     attempts = row.attempts
-    alerts = _alerts(session, desk, row, channel) if channel.is_active else []
+    alerts = _alerts(session, desk, row, channel)
     if not alerts:
         return _end(session, delivery_id, "dropped", "", now)
+    told = [alert.id for alert in alerts]
     message = _message(session, desk, row, channel, alerts, now)
     target = target_of(channel, desk.key)
     session.rollback()  # a service takes seconds, and nobody shall wait for our transaction
     why = _attempt(desk, target, message)
     if why is None:
-        return _end(session, delivery_id, "sent", "", now)
+        return _end(session, delivery_id, "sent", "", now, told)
     log.warning("an alert was not sent", extra={"fields": {"delivery": delivery_id, "try": attempts, "why": why}})
     again = try_again_at(now, attempts)
     return (
@@ -155,17 +156,23 @@ def _attempt(desk: Desk, target: Target | None, message: Message) -> str | None:
 
 
 def _alerts(session: Session, desk: Desk, row: Delivery, channel: AlertChannel) -> list[Alert]:
-    """What this message still has to tell. A digest: everything that is open, the most urgent first."""
-    query = sa.select(Alert).where(Alert.is_silent.is_(False))
+    """What this message still has to tell, to whoever may still hear it: it may have waited for a night, and a share or
+    an account may have ended meanwhile. A digest: everything that is open, the most urgent first."""
+    open_ones = sa.and_(Alert.is_silent.is_(False), Alert.ended_at.is_(None), Alert.seen_at.is_(None))
+    query = sa.select(Alert).where(open_ones, _may_hear(session, desk, channel))
     if row.kind == "digest":
-        query = query.where(Alert.ended_at.is_(None), Alert.seen_at.is_(None))
-        if not (channel.covers_all and session.scalar(_role_of(channel)) == "admin"):
-            query = query.where(Alert.live_code_id.in_(desk.seen_by(channel.owner_id)))
-        query = query.order_by(Alert.level.desc(), Alert.due_at).limit(DIGEST_LINES)
-        return _worst(list(session.scalars(query)))
+        return _worst(list(session.scalars(query.order_by(Alert.level.desc(), Alert.due_at).limit(DIGEST_LINES))))
     found = {alert.id: alert for alert in session.scalars(query.where(Alert.id.in_(row.alert_ids)))}
-    alerts = [found[alert_id] for alert_id in row.alert_ids if alert_id in found]
-    return _worst([alert for alert in alerts if alert.ended_at is None and alert.seen_at is None])
+    return _worst([found[alert_id] for alert_id in row.alert_ids if alert_id in found])
+
+
+def _may_hear(session: Session, desk: Desk, channel: AlertChannel) -> sa.ColumnElement[bool]:
+    role = session.scalar(sa.select(_users.c.role).where(_users.c.id == channel.owner_id, _users.c.is_active))
+    if role is None or not channel.is_active:
+        return sa.false()
+    if channel.covers_all and role == "admin":
+        return sa.true()
+    return Alert.live_code_id.in_(desk.seen_by(channel.owner_id))
 
 
 def _worst(alerts: Sequence[Alert]) -> list[Alert]:
@@ -183,17 +190,13 @@ def _family(alert: Alert) -> str:
     return cause.family or alert.cause
 
 
-def _role_of(channel: AlertChannel) -> sa.Select[*tuple[str]]:
-    return sa.select(_users.c.role).where(_users.c.id == channel.owner_id)
-
-
 def _message(
     session: Session, desk: Desk, row: Delivery, channel: AlertChannel, alerts: Sequence[Alert], now: datetime
 ) -> Message:
     lines = _lines(session, desk, alerts, now)
     with wording.in_language(channel.language):
         title = wording.gettext("Huozi: %(title)s", title=wording.title(lines, row.kind))
-        body = wording.text(lines, now, desk.zone, f"{desk.public_url}/swaps")
+        body = wording.text(lines, now, desk.zone, desk.public_url)
         facts = [
             {
                 "kind": line.kind,
@@ -202,6 +205,7 @@ def _message(
                 "text": wording.what(line, now, desk.zone),
                 "since": line.at.isoformat(),
                 "url": line.act_url,
+                "owner_url": line.owner_url,
                 "cause": alert.cause,
                 "episode": alert.episode,
             }
@@ -263,10 +267,12 @@ def _owner_links(session: Session, desk: Desk, alerts: Sequence[Alert], now: dat
         }
 
 
-def _end(session: Session, delivery_id: int, state: str, why: str, now: datetime) -> str:
+def _end(session: Session, delivery_id: int, state: str, why: str, now: datetime, told: Sequence[int] = ()) -> str:
+    """`told`: what the message told of in the end, for the log."""
+    values = {"state": state, "error": why[:200], "ended_at": now, "claimed_until": None}
     with writing(session):
         mine = sa.update(Delivery).where(Delivery.id == delivery_id)
-        session.execute(mine.values(state=state, error=why[:200], ended_at=now, claimed_until=None))
+        session.execute(mine.values(values | ({"alert_ids": list(told)} if told else {})))
     return "failed" if state == "gave_up" else state
 
 

@@ -43,9 +43,11 @@ class OwnersDoor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """Of scan events: for how long the oldest waits, how many nobody could read, how many an outage took."""
+    """Of scan events: for how long the oldest waits, how many wait on this machine's disk, how many nobody could read,
+    how many an outage took."""
 
     lag_seconds: float
+    spooled: int
     dead: int
     lost: int
 

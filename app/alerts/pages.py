@@ -3,6 +3,7 @@
 A channel is its maker's own and nobody else's; alerts, thresholds and links follow the live code they belong to.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from werkzeug.wrappers import Response
 from app.accounts.guard import actor, current_user, protect_pages, safe_next
 from app.alerts import deliveries, forms, links, store, wording
 from app.alerts.desk import DESK, Desk
-from app.alerts.models import Alert, AlertChannel, SwapLink
+from app.alerts.models import Alert, AlertChannel, Delivery, SwapLink
 from app.alerts.survey import labels, thresholds
 from app.db import db, writing
 from app.ledger import LedgerDown
@@ -28,6 +29,7 @@ blueprint = Blueprint("alerts", __name__)
 protect_pages(blueprint)
 
 DAYS = (1, 2, 3, 4, 5, 6, 7)
+MOST_TOLD = 3  # alerts that the log names of one message
 
 
 def desk() -> Desk:
@@ -56,7 +58,8 @@ def index() -> Answer:
     """What holds now, and the channels that tell of it."""
     alerts = store.open_alerts(db.session, _seen())
     channels = store.channels_of(db.session, current_user.id)
-    return render_template("alerts/index.html", alerts=_shown(alerts), channels=channels)
+    to_swap = len({alert.member_id for alert in alerts if alert.kind in SWAPPED})
+    return render_template("alerts/index.html", alerts=_shown(alerts), channels=channels, to_swap=to_swap)
 
 
 def _shown(alerts: list[Alert]) -> list[dict[str, Any]]:
@@ -90,7 +93,24 @@ def log() -> Answer:
     """What was sent to this user's channels, and what was not."""
     page = read_page(request.args)
     rows, total = store.deliveries_of(db.session, current_user.id, limit=page.limit, offset=page.offset)
-    return render_template("alerts/log.html", rows=rows, page=page, total=total)
+    told = _told([row for row, _ in rows])
+    return render_template("alerts/log.html", rows=rows, page=page, total=total, told=told, most=MOST_TOLD)
+
+
+def _told(rows: Sequence[Delivery]) -> dict[int, list[str]]:
+    """What each of these messages told of: "3群: Code expired"."""
+    alerts = store.told_alerts(db.session, {alert_id for row in rows for alert_id in row.alert_ids}, _seen())
+    codes = store.names_of_codes(db.session, [alert.live_code_id for alert in alerts.values()])
+    names = labels(db.session, [alert.member_id for alert in alerts.values() if alert.member_id is not None])
+    return {
+        row.id: [
+            f"{names.get(alert.member_id or 0, ('', ''))[0] or codes.get(alert.live_code_id, '')}: "
+            f"{wording.KINDS[alert.kind]}"
+            for alert_id in row.alert_ids
+            if (alert := alerts.get(alert_id)) is not None
+        ]
+        for row in rows
+    }
 
 
 @blueprint.route("/alerts/channels/new", methods=["GET", "POST"])

@@ -1,4 +1,5 @@
-"""One round: what holds now is compared with what is noted; each cause is noted once, and messages are put in line.
+"""One round: what holds now is compared with what is noted; each cause is noted once. `line` puts it in line for those
+it concerns.
 
 Several processes may take rounds at the same time, and any of them may be killed at any moment: an alert is a row whose
 cause and episode are unique, and its messages are put in line by the transaction that makes it. A round that was missed
@@ -7,7 +8,7 @@ is made up by the next one, since causes hold on until they are over.
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -15,23 +16,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.alerts.models import Alert, AlertChannel, AlertRound, Delivery, SeenReserve
+from app.alerts.line import Digest, Escalations, Line
+from app.alerts.models import Alert, AlertRound, Delivery, SeenReserve
 from app.alerts.survey import Survey, Surveyed
 from app.db import writing
 from app.db.audit import AuditEntry
 from app.db.upsert import insert
-from app.rules.alerting import Cause, Level, causes, digest_due, only_the_last, send_at
+from app.rules.alerting import Cause, Level, causes, is_escalated, only_the_last
 from app.rules.model import MemberState
 
 log = logging.getLogger(__name__)
 
 MARKED_EVERY = timedelta(seconds=30)
 KEPT_FOR = timedelta(days=180)
-# Somebody has to do something about these, so silence is escalated.
-ESCALATED = frozenset({"expired", "full", "overflow", "nobody", "region", "choice", "suspect"})
-
-_users = sa.table("users", sa.column("id"), sa.column("role"), sa.column("is_active", sa.Boolean))
-_shares = sa.table("live_code_shares", sa.column("live_code_id"), sa.column("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +39,6 @@ class Round:
     silent: int = 0
     ended: int = 0
     queued: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Channel:
-    id: int
-    owner_id: int
-    sees_all: bool
-    lowest: Level
-    quiet_from: int | None
-    quiet_until: int | None
-    digest_at: int | None
-    escalates_after: int | None
-    shared: frozenset[int]
-
-    def covers(self, live_code_id: int, owner_id: int | None) -> bool:
-        return self.sees_all or self.owner_id == owner_id or live_code_id in self.shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +58,14 @@ def take_round(session: Session, survey: Survey, zone: tzinfo, now: datetime) ->
     noted = _open_alerts(session)
     surveyed = survey.take(session, now)
     news = _news(session, surveyed, noted, now)
-    channels = _channels(session)
-    late = [alert for alert in noted if alert.kind in ESCALATED and not alert.is_silent and alert.seen_at is None]
-    owners = {one.facts.snapshot.id: one.facts.snapshot.owner_id for one in surveyed}
-    escalations = _escalations(channels, late, owners, now)
-    digests = _digests(channels, zone, now)
+    line = Line(session, {one.facts.snapshot.id: one.facts.snapshot.owner_id for one in surveyed}, zone, now)
+    escalations = line.escalations(_unheeded(noted, surveyed))
+    digests = line.digests()
     session.rollback()
     done = Round()
-    if news.begun or news.ended or news.called_in or escalations or _is_fresh(session, digests):
+    if news.begun or news.ended or news.called_in or escalations or digests:
         with writing(session):
-            done = _write(session, news, channels, owners, escalations, digests, zone, now)
+            done = _write(session, news, line, escalations, digests, now)
     _remember_reserves(session, news.reserves, now)
     _mark(session, now, round((time.perf_counter() - began) * 1000))
     return done
@@ -117,6 +96,19 @@ def _news(session: Session, surveyed: Sequence[Surveyed], noted: Sequence[Alert]
     lasting = {alert.id for alert in noted if alert.kind == "reserve" and now - alert.opened_at < timedelta(days=1)}
     ended = [a.id for a in noted if a.cause not in holding and a.id not in lasting and a.opened_at < now]
     return _News(begun, ended, called_in, reserves)
+
+
+def _unheeded(noted: Sequence[Alert], surveyed: Sequence[Surveyed]) -> list[Alert]:
+    """Open alerts that nobody takes care of although somebody should."""
+    limits = {one.facts.snapshot.id: one.limits for one in surveyed}
+    return [
+        alert
+        for alert in noted
+        if alert.seen_at is None
+        and not alert.is_silent
+        and alert.live_code_id in limits
+        and is_escalated(alert.kind, alert.numbers, limits[alert.live_code_id])
+    ]
 
 
 def _as_cause(alert: Alert) -> Cause:
@@ -163,72 +155,8 @@ def _switched_on_by_hand(session: Session, member_id: int, since: datetime) -> b
     return any(isinstance(after, dict) and after.get("state") == "active" for after in session.scalars(query))
 
 
-def _channels(session: Session) -> list[_Channel]:
-    """Those in use, of users who may still log in. What is shared with somebody concerns them, too."""
-    shared: dict[int, set[int]] = {}
-    for live_code_id, user_id in session.execute(sa.select(_shares.c.live_code_id, _shares.c.user_id)):
-        shared.setdefault(user_id, set()).add(live_code_id)
-    query = (
-        sa.select(AlertChannel, _users.c.role)
-        .join(_users, _users.c.id == AlertChannel.owner_id)
-        .where(AlertChannel.is_active, _users.c.is_active)
-    )
-    return [
-        _Channel(
-            row.id,
-            row.owner_id,
-            row.covers_all and role == "admin",
-            Level(row.lowest_level),
-            row.quiet_from,
-            row.quiet_until,
-            row.digest_at,
-            row.escalates_after_hours,
-            frozenset(shared.get(row.owner_id, ())),
-        )
-        for row, role in session.execute(query.order_by(AlertChannel.id))
-    ]
-
-
-def _escalations(
-    channels: Iterable[_Channel], late: Sequence[Alert], owners: Mapping[int, int], now: datetime
-) -> list[tuple[_Channel, int]]:
-    """Alerts nobody has acted on for as long as a channel waits."""
-    return [
-        (channel, alert.id)
-        for channel in channels
-        if channel.escalates_after is not None
-        for alert in late
-        if channel.covers(alert.live_code_id, owners.get(alert.live_code_id))
-        and alert.opened_at <= now - timedelta(hours=channel.escalates_after)
-    ]
-
-
-def _digests(channels: Iterable[_Channel], zone: tzinfo, now: datetime) -> list[tuple[_Channel, str]]:
-    return [
-        (channel, f"digest:{channel.id}:{day}")
-        for channel in channels
-        if channel.escalates_after is None and (day := digest_due(now, channel.digest_at, zone)) is not None
-    ]
-
-
-def _is_fresh(session: Session, digests: Sequence[tuple[_Channel, str]]) -> bool:
-    keys = [key for _, key in digests]
-    if not keys:
-        return False
-    known = session.scalar(sa.select(sa.func.count()).select_from(Delivery).where(Delivery.key.in_(keys))) or 0
-    session.rollback()
-    return known < len(keys)
-
-
 def _write(
-    session: Session,
-    news: _News,
-    channels: Sequence[_Channel],
-    owners: Mapping[int, int],
-    escalations: Sequence[tuple[_Channel, int]],
-    digests: Sequence[tuple[_Channel, str]],
-    zone: tzinfo,
-    now: datetime,
+    session: Session, news: _News, line: Line, escalations: Escalations, digests: Sequence[Digest], now: datetime
 ) -> Round:
     over = sa.update(Alert).where(Alert.id.in_(news.ended), Alert.ended_at.is_(None)).values(ended_at=now)
     ended = session.connection().execute(over).rowcount if news.ended else 0
@@ -241,11 +169,7 @@ def _write(
         silent += is_silent
         if not is_silent:
             told.append((alert_id, cause))
-    queued = _queue_news(session, channels, told, owners, zone, now)
-    for channel, alert_id in escalations:
-        queued += _queue(session, channel, f"escalation:{channel.id}:{alert_id}", "escalation", [alert_id], now, now)
-    for channel, key in digests:
-        queued += _queue(session, channel, key, "digest", [], now, now)
+    queued = line.put_news(told) + line.put_escalations(escalations) + line.put_digests(digests)
     return Round(len(told), silent, ended, queued)
 
 
@@ -271,71 +195,6 @@ def _note(session: Session, cause: Cause, is_silent: bool, now: datetime) -> int
     made = insert(connection, table).values(row).on_conflict_do_nothing(index_elements=["cause", "episode"])
     number: int | None = connection.execute(made.returning(table.c.id)).scalar()
     return number
-
-
-def _queue_news(
-    session: Session,
-    channels: Sequence[_Channel],
-    told: Sequence[tuple[int, Cause]],
-    owners: Mapping[int, int],
-    zone: tzinfo,
-    now: datetime,
-) -> int:
-    """One message a channel for all that is new to it; what must wait for the morning joins what waits already."""
-    queued = 0
-    for channel in channels:
-        if channel.escalates_after is not None:
-            continue
-        by_moment: dict[datetime, list[int]] = {}
-        for alert_id, cause in told:
-            is_wanted = cause.level >= max(channel.lowest, Level.WARNING)
-            if is_wanted and channel.covers(cause.live_code_id, owners[cause.live_code_id]):
-                moment = send_at(now, cause.level, channel.quiet_from, channel.quiet_until, zone)
-                by_moment.setdefault(moment, []).append(alert_id)
-        for moment, alert_ids in by_moment.items():
-            if moment > now and _joins(session, channel, moment, alert_ids):
-                continue
-            queued += _queue(session, channel, f"now:{channel.id}:{alert_ids[0]}", "now", alert_ids, moment, now)
-    return queued
-
-
-def _joins(session: Session, channel: _Channel, moment: datetime, alert_ids: Sequence[int]) -> bool:
-    waiting = session.scalar(
-        sa.select(Delivery)
-        .where(
-            Delivery.channel_id == channel.id,
-            Delivery.kind == "now",
-            Delivery.state == "waiting",
-            Delivery.attempts == 0,
-            Delivery.next_try_at == moment,
-        )
-        .with_for_update()
-    )
-    if waiting is None:
-        return False
-    waiting.alert_ids = [*waiting.alert_ids, *alert_ids]
-    session.flush()
-    return True
-
-
-def _queue(
-    session: Session, channel: _Channel, key: str, kind: str, alert_ids: Collection[int], at: datetime, now: datetime
-) -> int:
-    connection = session.connection()
-    table: sa.Table = Delivery.__table__  # type: ignore[assignment]
-    row = {
-        "channel_id": channel.id,
-        "key": key,
-        "kind": kind,
-        "alert_ids": list(alert_ids),
-        "state": "waiting",
-        "attempts": 0,
-        "next_try_at": at,
-        "error": "",
-        "created_at": now,
-    }
-    made = insert(connection, table).values(row).on_conflict_do_nothing(index_elements=["key"])
-    return int(connection.execute(made.returning(table.c.id)).scalar() is not None)
 
 
 def _remember_reserves(session: Session, reserves: frozenset[int], now: datetime) -> None:

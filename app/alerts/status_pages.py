@@ -108,7 +108,12 @@ def status() -> Response:
     age = seen.round_age(now)
     is_late = age is None or age > LATE_SECONDS
     page = render_template(
-        "alerts/status.html", seen=seen, age=age, is_late=is_late, now=now, outcomes=wording.OUTCOMES
+        "alerts/status.html",
+        seen=seen,
+        age=age,
+        is_late=is_late,
+        round_at=seen.round_at and wording.moment(seen.round_at, desk().zone),
+        outcomes=wording.OUTCOMES,
     )
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"
@@ -165,6 +170,8 @@ def lines(seen: Seen, now: datetime) -> Iterable[str]:
         behind = seen.behind
         words = "For how long the oldest event that is not in SQL yet has been waiting"
         yield from _metric("huozi_events_lag_seconds", "gauge", words, {None: round(behind.lag_seconds, 3)})
+        words = "Events on this machine's disk, because the store of seats did not answer"
+        yield from _metric("huozi_events_spooled", "gauge", words, {None: behind.spooled})
         words = "Events that could not be read and were set aside: flask pipeline dead"
         yield from _metric("huozi_events_dead", "gauge", words, {None: behind.dead})
         words = "Events that neither a store nor this machine's disk took"

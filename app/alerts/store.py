@@ -4,7 +4,7 @@ Every function runs in the caller's transaction, changes inside `writing(session
 the asker sees (None: all of them).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,12 +39,10 @@ def open_alerts(session: Session, seen: Any, *, limit: int = 100) -> list[Alert]
     return list(session.scalars(query.where(_seen(Alert.live_code_id, seen)).order_by(*order).limit(limit)))
 
 
-def past_alerts(session: Session, seen: Any, *, limit: int, offset: int) -> tuple[list[Alert], int]:
-    """One page of what was told and is over, the newest first, and the number in all."""
-    mine = sa.and_(Alert.ended_at.is_not(None), Alert.is_silent.is_(False), _seen(Alert.live_code_id, seen))
-    total = session.scalar(sa.select(sa.func.count()).select_from(Alert).where(mine)) or 0
-    page = sa.select(Alert).where(mine).order_by(Alert.ended_at.desc(), Alert.id.desc()).limit(limit).offset(offset)
-    return list(session.scalars(page)), total
+def told_alerts(session: Session, ids: Collection[int], seen: Any) -> Mapping[int, Alert]:
+    """Those of these that are still known, and belong to live codes the asker sees."""
+    query = sa.select(Alert).where(Alert.id.in_(ids), _seen(Alert.live_code_id, seen))
+    return {alert.id: alert for alert in session.scalars(query)} if ids else {}
 
 
 def mark_seen(session: Session, actor: Actor, alert_id: int, seen: Any, now: datetime) -> bool:

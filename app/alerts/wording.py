@@ -166,14 +166,18 @@ def what(line: Line, now: datetime, zone: tzinfo) -> str:
                 hours,
                 when=moment(expires_at, zone),
             )
+        case "expired" if n.get("is_reserve"):
+            return gettext("expired %(when)s: this reserve cannot be called in", when=moment(line.at, zone))
         case "expired":
             return gettext("expired %(when)s: new people are sent elsewhere", when=moment(line.at, zone))
         case "filling":
             return gettext("%(taken)s of %(capacity)s places are taken", taken=n["taken"], capacity=n["capacity"])
         case "full":
             return gettext("full: %(taken)s of %(capacity)s", taken=n["taken"], capacity=n["capacity"])
+        case "overflow" if n.get("away"):
+            return gettext("people scan, find no room and are shown no code at all")
         case "overflow":
-            return gettext("people scan and find no room")
+            return gettext("people scan and find no room: they are shown the fallback")
         case "forecast":
             empty_at = datetime.fromtimestamp(n["empty_at"], UTC)
             hours = max(1, round((empty_at - now).total_seconds() / 3600))
@@ -240,7 +244,7 @@ def title(lines: Sequence[Line], kind: str) -> str:
     return ngettext("%(num)s thing to do", "%(num)s things to do", len(lines))
 
 
-def text(lines: Sequence[Line], now: datetime, zone: tzinfo, queue_url: str) -> str:
+def text(lines: Sequence[Line], now: datetime, zone: tzinfo, public_url: str) -> str:
     """The body. Longer than a few alerts: the first of them, and where to see all."""
     parts = []
     for number, line in enumerate(lines[:MOST_LINES], 1):
@@ -253,7 +257,8 @@ def text(lines: Sequence[Line], now: datetime, zone: tzinfo, queue_url: str) -> 
             parts.append(gettext("For the group's owner%(name)s: %(url)s", name=to, url=line.owner_url))
     if len(lines) > MOST_LINES:
         more = len(lines) - MOST_LINES
-        parts.append(ngettext("and %(num)s more", "and %(num)s more", more))
+        words = ngettext("and %(num)s more: %(url)s", "and %(num)s more: %(url)s", more, url=f"{public_url}/alerts")
+        parts.append(words)
     to_swap = len({line.act_url for line in lines if line.kind in SWAPPED})
     if to_swap > 1:
         parts.append(
@@ -261,7 +266,7 @@ def text(lines: Sequence[Line], now: datetime, zone: tzinfo, queue_url: str) -> 
                 "%(num)s code to swap, one after the other: %(url)s",
                 "%(num)s codes to swap, one after the other: %(url)s",
                 to_swap,
-                url=queue_url,
+                url=f"{public_url}/swaps",
             )
         )
     return "\n".join(parts)

@@ -124,9 +124,13 @@ class Drainer:
         """About how many entries wait: lines of the outbox and of the spool not folded yet."""
         with self._engine.connect() as connection:
             rows = int(connection.scalar(sa.select(sa.func.sum(_LINES))) or 0)
+        return rows + self.spooled() + (self._streams.streams.waiting() if self._streams is not None else 0)
+
+    def spooled(self) -> int:
+        """How many of them wait on this machine's disk, because their store took none."""
+        with self._engine.connect() as connection:
             marks = {row[0]: row[1] for row in connection.execute(_MARKS)}
-        spooled = sum(_count_lines(file, marks.get(file.name, 0)) for file in spool_files(self._spool))
-        return rows + spooled + (self._streams.streams.waiting() if self._streams is not None else 0)
+        return sum(_count_lines(file, marks.get(file.name, 0)) for file in spool_files(self._spool))
 
     def lag_seconds(self) -> float:
         """For how long the oldest event has been waiting, wherever it waits; 0 when none does."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from enum import IntEnum
+from typing import Any
 
 from app.rules.capacity import status_of
 from app.rules.forecast import Outlook
@@ -32,6 +33,8 @@ class Level(IntEnum):
 
 # Kinds of one family follow each other: of those that begin at the same time only the last is told.
 FAMILIES = {"expiring": "date", "expired": "date", "filling": "room", "full": "room"}
+# Somebody has to do something about these, so silence is escalated; about to expire: at the last of its thresholds.
+ESCALATED = frozenset({"expired", "full", "overflow", "nobody", "region", "choice", "suspect"})
 # These can be put right by a new code, and so carry a link to the page for that.
 SWAPPED = frozenset({"expiring", "expired", "full", "suspect"})
 
@@ -91,8 +94,16 @@ def causes(facts: Facts, limits: Thresholds, now: datetime, told: Collection[str
     for member in snapshot.members:
         if member.state is MemberState.ACTIVE:
             found += _of_member(facts, member, limits, now, told)
-    found += _of_live_code(facts, limits, now)
+        elif member.state is MemberState.RESERVE and member.expires_at is not None:
+            # Nobody is sent there yet; but a reserve whose code died in the drawer is none.
+            found += _of_date(snapshot.id, member, member.expires_at, limits, now)
+    found += _of_live_code(facts, limits, now, told)
     return found
+
+
+def is_escalated(kind: str, numbers: Mapping[str, Any], limits: Thresholds) -> bool:
+    """Is somebody else told when nobody acts on this? Before a code dies, too: at its last warning."""
+    return kind in ESCALATED or (kind == "expiring" and numbers.get("hours") == min(limits.expiring_hours, default=0))
 
 
 def only_the_last(begun: Iterable[Cause], open_ranks: Mapping[str, int]) -> tuple[list[Cause], list[Cause]]:
@@ -132,7 +143,8 @@ def _of_member(
 def _of_date(code: int, member: Member, expires_at: datetime, limits: Thresholds, now: datetime) -> Iterator[Cause]:
     mark = f"{member.id}:{member.version}:{int(expires_at.timestamp())}"
     if expires_at <= now:
-        yield Cause(f"expired:{mark}", "expired", Level.WARNING, code, member.id, expires_at, rank=1)
+        about = {"is_reserve": int(member.state is MemberState.RESERVE)}
+        yield Cause(f"expired:{mark}", "expired", Level.WARNING, code, member.id, expires_at, 1, about)
         return
     for hours in limits.expiring_hours:
         due_at = expires_at - hours * HOUR
@@ -154,7 +166,7 @@ def _of_room(code: int, member: Member, taken: int, limits: Thresholds, told: Co
             yield Cause(key, kind, Level.WARNING, code, member.id, None, percent, numbers | {"percent": percent})
 
 
-def _of_live_code(facts: Facts, limits: Thresholds, now: datetime) -> Iterator[Cause]:
+def _of_live_code(facts: Facts, limits: Thresholds, now: datetime, told: Collection[str]) -> Iterator[Cause]:
     snapshot = facts.snapshot
     if snapshot.starts_at is not None and now < snapshot.starts_at:
         return
@@ -165,10 +177,19 @@ def _of_live_code(facts: Facts, limits: Thresholds, now: datetime) -> Iterator[C
     elif taking:
         yield from _of_places(facts, seated, taking)
     if facts.overflowed_at is not None and now - facts.overflowed_at < OVERFLOW_LASTS:
-        level = Level.URGENT if facts.turned_away else Level.WARNING
-        yield Cause(f"overflow:{snapshot.id}", "overflow", level, snapshot.id, due_at=facts.overflowed_at)
+        yield _overflow(facts, facts.overflowed_at, told)
     if limits.tells_forecast and taking and facts.outlook is not None:
         yield from _of_outlook(snapshot, facts.outlook, limits, now)
+
+
+def _overflow(facts: Facts, at: datetime, told: Collection[str]) -> Cause:
+    """Whoever was told that people are shown the fallback is told once more when they are shown nothing at all; and
+    that stays so until the overflow is over."""
+    code = facts.snapshot.id
+    away = f"overflow:{code}:away"
+    if facts.turned_away or away in told:
+        return Cause(away, "overflow", Level.URGENT, code, due_at=at, numbers={"away": 1})
+    return Cause(f"overflow:{code}", "overflow", Level.WARNING, code, due_at=at)
 
 
 def _takes(member: Member, facts: Facts, now: datetime) -> bool:

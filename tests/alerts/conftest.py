@@ -114,3 +114,10 @@ def later(**more: float) -> datetime:
 
 def real_now() -> datetime:
     return datetime.now(UTC)
+
+
+def expiring(world: World, hours: float, **more: Any) -> Member:
+    """A member that expires in so many hours, beside one that does not."""
+    code = world.live_code(**more)
+    world.member(code, public_name="somewhere else")
+    return world.member(code, public_name="②群", expires_at=later(hours=hours))

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.alerts.models import AlertChannel, AlertRule, Delivery, SwapLink
-from app.codes.models import Member
+from app.codes.models import LiveCode, Member
 from app.db import writing
 from app.stats.models import ROLLUPS
 from tests import make
@@ -66,6 +66,30 @@ def test_what_is_open_is_told_with_what_to_do(world: World, panel: FlaskClient) 
     text = page(panel, "/alerts")
     assert "②群" in text and "spring fair" in text and f"/members/{member.id}/swap" in text
     assert "Nothing to tell" in page(browser(world, marketer(world)), "/alerts"), "another's are another's"
+
+
+def test_several_codes_to_swap_have_their_queue(world: World, panel: FlaskClient) -> None:
+    code = world.live_code()
+    world.member(code, expires_at=real_now() + timedelta(hours=30))
+    world.round(real_now())
+    assert "/swaps" not in page(panel, "/alerts").partition("<main")[2]
+    world.member(code, expires_at=real_now() + timedelta(hours=31))
+    world.round(real_now())
+    assert "2 codes to swap" in page(panel, "/alerts")
+
+
+def test_the_log_names_no_live_code_that_is_no_longer_seen(world: World) -> None:
+    with writing(world.session):
+        writer = make.user_row(world.session)
+    world.channel(writer)
+    mine = world.live_code(owner_id=writer.id)
+    world.member(mine, label="②群", expires_at=real_now() + timedelta(hours=30))
+    world.round(real_now())
+    assert "②群: Code about to expire" in page(browser(world, writer.id), "/alerts/log")
+    with writing(world.session):
+        world.session.execute(sa.update(LiveCode).where(LiveCode.id == mine.id).values(owner_id=world.owner.id))
+    text = page(browser(world, writer.id), "/alerts/log")
+    assert "②群" not in text and "1 alert" in text
 
 
 def test_a_suspect_is_restored_by_one_tap(world: World, panel: FlaskClient) -> None:
@@ -157,7 +181,7 @@ def test_the_log_tells_of_tries_and_of_what_was_given_up(world: World, panel: Fl
     assert "answered 503" in page(panel, "/alerts/log") and "next try" in page(panel, "/alerts/log")
     world.round(real_now() + timedelta(minutes=2))
     text = page(panel, "/alerts/log")
-    assert "2 tries" in text and "Sent" in text
+    assert "2 tries" in text and "Sent" in text and "②群: Code about to expire" in text
     assert "Nothing was sent yet" in page(browser(world, marketer(world)), "/alerts/log")
 
 

@@ -2,8 +2,6 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,13 +12,7 @@ from app.db import db, writing
 from app.db.audit import Actor, record
 from app.stats.models import ROLLUPS
 from tests import make
-from tests.alerts.conftest import NOW, World, later
-
-
-def expiring(world: World, hours: float, **more: Any) -> Any:
-    code = world.live_code(**more)
-    world.member(code, public_name="somewhere else")
-    return world.member(code, public_name="②群", expires_at=NOW + timedelta(hours=hours))
+from tests.alerts.conftest import NOW, World, expiring, later
 
 
 def test_an_expiry_is_told_at_48_and_12_hours_and_when_it_has_come(world: World) -> None:
@@ -123,49 +115,14 @@ def test_nobody_s_channel_is_used_when_they_are_switched_off(world: World) -> No
     assert world.heard() == []
 
 
-def test_at_night_what_can_wait_waits_and_comes_in_one_message(world: World) -> None:
-    world.channel(quiet_from=22 * 60, quiet_until=8 * 60)
-    expiring(world, 48 + 11)  # told at eleven in the evening
-    expiring(world, 48 + 13)
-    for hour in (0, 10, 11, 12, 13, 19, 20, 21):
-        world.round(later(hours=hour))
-    assert world.heard() == [["expiring", "expiring"]]
-    assert world.messages()[0].ended_at == later(hours=20)
-
-
-def test_what_cannot_wait_is_told_at_night(world: World) -> None:
-    world.channel(quiet_from=22 * 60, quiet_until=8 * 60)
-    world.member(world.live_code(), expires_at=later(hours=12))
-    world.round(later(hours=12))
-    assert world.heard() == [["nobody"]]
-
-
-def test_the_morning_s_digest_comes_once_and_tells_what_is_open(world: World) -> None:
-    world.channel(digest_at=8 * 60 + 30, lowest_level=2)
-    expiring(world, 80)
-    for hour in (0, 20, 21, 22, 32, 44, 45, 46, 68, 69, 70):
-        world.round(later(hours=hour))
-    # At 9:00 on Tuesday nothing was open, and nothing was sent.
-    assert world.heard() == [["expiring"], ["expiring"]]
-    assert [heard.sent["kind"] for heard in world.hook.heard] == ["digest", "digest"]
-
-
-def test_silence_is_escalated_once_unless_somebody_takes_care(world: World) -> None:
-    world.channel(path="usual")
-    world.channel(path="boss", escalates_after_hours=2)
-    expiring(world, 0)
-    cared_for = expiring(world, 0)
-    world.round()
-    with writing(world.session):
-        for alert in world.alerts():
-            if alert.member_id == cared_for.id:
-                alert.seen_at = NOW
-                world.session.add(alert)
-    for hour in range(1, 6):
-        world.round(later(hours=hour))
-    boss = [heard for heard in world.hook.heard if heard.path == "/boss"]
-    assert [heard.sent["kind"] for heard in boss] == ["escalation"]
-    assert len(boss[0].sent["alerts"]) == 1
+def test_a_reserve_whose_code_died_is_told_as_what_it_is(world: World) -> None:
+    world.channel()
+    code = world.live_code()
+    world.member(code)
+    world.member(code, state="reserve", expires_at=later(hours=1), public_name="⑨群")
+    world.round(later(hours=2))
+    assert world.heard() == [["expired"]]
+    assert "this reserve cannot be called in" in world.hook.heard[0].sent["text"]
 
 
 def test_a_reserve_that_was_called_in_is_told_with_what_is_left(world: World) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from app.ledger.spool import Spool
 from app.ledger.timed import EDGES
 from tests import make
 from tests.alerts.conftest import LOCAL, World, real_now
+from tests.happen import event
 from tests.panel import Somebody, logged_in
 from tests.scan.phone import WECHAT
 
@@ -61,8 +63,33 @@ def test_metrics_count_what_happened(world: World) -> None:
     assert value(text, 'huozi_alerts_open{kind="expired"}') == 1
     assert value(text, "huozi_alert_messages_waiting") >= 1
     assert value(text, "huozi_events_waiting") == 0
+    assert value(text, "huozi_events_spooled") == 0
     assert value(text, 'huozi_up{store="ledger"}') == 1
     assert value(text, "huozi_alert_round_age_seconds") < 120
+
+
+def test_what_waits_on_the_disk_is_counted_and_told(world: World) -> None:
+    code = world.live_code()
+    world.member(code, capacity=100)
+    spool = Spool(world.app.extensions["huozi"].settings.data_dir / "spool")
+    for _ in range(3):
+        spool.append(event(live_code_id=code.id).encode())
+    spool.close()
+    text = scrape(world.app.test_client())
+    assert value(text, "huozi_events_spooled") == value(text, "huozi_events_waiting") == 3
+    page = status(world)
+    assert "3 of them on this machine" in page and "the oldest waits for" in page
+
+
+def test_a_process_that_is_gone_is_told_with_since_when(world: World) -> None:
+    world.round(real_now() - timedelta(minutes=5))
+    assert "nobody has since" in status(world) and "seconds ago" not in status(world)
+
+
+def status(world: World) -> str:
+    client = logged_in(world.app, Somebody(world.owner.id, "", world.app.test_client()))
+    client.set_cookie("huozi_lang", "en")
+    return client.get("/status").text
 
 
 def test_metrics_are_prometheus_text(world: World) -> None:
@@ -88,12 +115,9 @@ def test_metrics_answer_whoever_has_the_token(make_app: Any) -> None:
 
 def test_status_tells_people_the_same(world: World) -> None:
     scanned(world, 2)
-    client = logged_in(world.app, Somebody(world.owner.id, "", world.app.test_client()))
-    client.set_cookie("huozi_lang", "en")
-    text = client.get("/status").text
-    assert "nobody does: start" in text
+    assert "nobody does: start" in status(world)
     world.round(real_now())
-    text = client.get("/status").text
+    text = status(world)
     assert "A new seat" in text
     assert "seconds ago" in text and "assigned" in text and "a claim takes" in text
     assert "0 waiting, 0 given up today" in text

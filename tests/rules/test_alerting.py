@@ -14,6 +14,7 @@ from app.rules.alerting import (
     Thresholds,
     causes,
     digest_due,
+    is_escalated,
     is_quiet,
     next_work_begins,
     only_the_last,
@@ -110,9 +111,23 @@ def test_due_since_its_threshold_and_not_since_somebody_looked() -> None:
     assert cause.due_at == NOW - hours(18)
 
 
-@pytest.mark.parametrize("state", [MemberState.DISABLED, MemberState.ARCHIVED, MemberState.RESERVE])
+@pytest.mark.parametrize("state", [MemberState.DISABLED, MemberState.ARCHIVED])
 def test_what_is_not_on_needs_nobody(state: MemberState) -> None:
     assert told(facts(make.member(1, state=state, expires_at=NOW + hours(1)), make.member(2))) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"), [(60, []), (40, ["expiring48"]), (1, ["expiring48", "expiring12"]), (0, ["expired"])]
+)
+def test_a_reserve_is_watched_for_its_date_and_never_for_its_room(left: int, expected: list[str]) -> None:
+    reserve = make.member(1, state=MemberState.RESERVE, expires_at=NOW + hours(left), capacity=1)
+    found = facts(reserve, make.member(2), taken={1: 1})
+    assert told(found) == expected
+    assert {cause.numbers["is_reserve"] for cause in causes(found, Thresholds(), NOW) if cause.kind == "expired"} <= {1}
+
+
+def test_a_reserve_that_does_not_expire_needs_nobody() -> None:
+    assert told(facts(make.member(1, state=MemberState.RESERVE), make.member(2))) == []
 
 
 def test_what_has_not_begun_needs_nobody() -> None:
@@ -167,6 +182,37 @@ def test_a_wider_place_serves_a_narrower_one() -> None:
 def test_an_overflow_is_worse_without_a_fallback(away: bool, level: Level) -> None:
     found = causes(facts(make.member(1), overflowed_at=NOW - hours(1), turned_away=away), Thresholds(), NOW)
     assert [(cause.kind, cause.level) for cause in found] == [("overflow", level)]
+
+
+def test_who_heard_of_the_fallback_hears_when_people_are_shown_nothing() -> None:
+    def now(away: bool, *known: str) -> list[str]:
+        found = facts(make.member(1), overflowed_at=NOW - hours(1), turned_away=away)
+        return [cause.key for cause in causes(found, Thresholds(), NOW, known)]
+
+    (fallback,) = now(False)
+    (nothing,) = now(True, fallback)
+    assert nothing != fallback
+    # It is the same trouble for as long as people find no room, whatever those of the last hours were shown.
+    assert now(False, nothing) == [nothing]
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "expected"),
+    [
+        ("expired", {}, True),
+        ("expiring", {"hours": 12}, True),
+        ("expiring", {"hours": 48}, False),
+        ("filling", {"percent": 95}, False),
+    ],
+)
+def test_silence_is_escalated_before_a_code_dies_at_its_last_warning(
+    kind: str, numbers: dict[str, int], expected: bool
+) -> None:
+    assert is_escalated(kind, numbers, Thresholds()) is expected
+
+
+def test_without_warnings_there_is_no_last_one() -> None:
+    assert not is_escalated("expiring", {"hours": 12}, Thresholds(expiring_hours=()))
 
 
 def test_an_overflow_is_over_some_hours_after_the_last() -> None:
