@@ -54,6 +54,7 @@ def log_in(page: Page, language: str = "en") -> None:
     page.fill("#password", PASSWORD)
     page.click("main button[type=submit]")
     expect(page.locator(".panel-main")).to_be_visible()
+    page.wait_for_load_state()  # its scripts too
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
@@ -96,7 +97,8 @@ def test_device_decides_between_light_and_dark_until_the_reader_does(visit: Open
         for page in (light, dark):
             page.goto("/login")
         assert light.evaluate(paper) != dark.evaluate(paper)
-        dark.click("button[value=light]")
+        with dark.expect_navigation():
+            dark.click("button[value=light]")
         expect(dark.locator("html")).to_have_attribute("data-look", "light")
         assert light.evaluate(paper) == dark.evaluate(paper)
 
@@ -161,4 +163,4 @@ def test_keyboard_reaches_the_content_first(visit: Open) -> None:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip-link"
         page.keyboard.press("Enter")
-        assert page.evaluate("document.activeElement.id") == "main"
+        expect(page.locator("#main")).to_be_focused()

@@ -62,6 +62,13 @@ class Phone:
         self.finger_up(fingers)
         fingers.detach()
 
+    def tap_for(self, milliseconds: int) -> None:
+        """As `hold`, timed by the browser itself: a busy machine makes no long press of it."""
+        fingers = self.context.new_cdp_session(self.page)
+        gesture = {"duration": milliseconds, "gestureSourceType": "touch"}
+        fingers.send("Input.synthesizeTapGesture", {**self._point(), **gesture})
+        fingers.detach()
+
     def finger_down(self, fingers: CDPSession) -> None:
         self._touch(fingers, "touchStart", self._point())
 
@@ -161,6 +168,7 @@ def panel(browser: Browser, service: Running, marketer: int) -> Open:
             page.fill("#password", PASSWORD)
             page.click("main button[type=submit]")
             expect(page.locator(".panel-main")).to_be_visible()
+            page.wait_for_load_state()  # its scripts too
             yield page
         finally:
             context.close()

@@ -79,3 +79,4 @@ def log_in(page: Page, language: str = "zh") -> None:
     page.fill("#password", PASSWORD)
     page.click("main button[type=submit]")
     expect(page.locator(".panel-main")).to_be_visible()
+    page.wait_for_load_state()  # its scripts too

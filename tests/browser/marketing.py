@@ -61,6 +61,7 @@ def taps(page: Page) -> int:
 
 
 def fits(page: Page) -> bool:
+    page.wait_for_load_state()  # without its styles no page fits
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
 

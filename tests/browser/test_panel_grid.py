@@ -1,5 +1,6 @@
 """The members grid and what must never be lost, in a real Chromium: edited in place, dropped, pasted, tried again."""
 
+import re
 from typing import Any
 
 from playwright.sync_api import expect
@@ -199,10 +200,10 @@ def test_landing_page_in_its_phone_follows_what_is_typed(panel: Open, poster: Po
         picture = {"name": "cover.png", "mimeType": "image/png", "buffer": pictures.encoded(pictures.screen("x" * 20))}
         page.get_by_label("Choose a cover picture").set_input_files([picture])
         expect(page.locator(".cover-shown")).to_be_visible()
-        assert "/m/" in inside.locator("header").evaluate("e => getComputedStyle(e).backgroundImage")
+        expect(inside.locator("header")).to_have_css("background-image", re.compile("/m/"))
         page.get_by_role("button", name="Save").click()
         expect(page.locator(".toast-note")).to_contain_text("Saved.")
         expect(inside.locator("h1")).to_have_text("New title")
-        assert "/m/" in inside.locator("header").evaluate("e => getComputedStyle(e).backgroundImage")
+        expect(inside.locator("header")).to_have_css("background-image", re.compile("/m/"))
         answer = page.context.request.get(f"/s/{code.slug}").text()
         assert "New title" in answer and "--cover" in answer and "#07C160" in answer

@@ -102,7 +102,7 @@ def test_a_tap_and_a_scroll_are_no_press(poster: PosterWorld, phone: Phones) -> 
     poster.member(code)
     guest = phone()
     page = guest.scan(code.slug)
-    guest.hold(150)
+    guest.tap_for(150)
     guest.hold(800, moving_by=60)
     page.wait_for_timeout(700)
     assert guest.asked_for("/press") == []

@@ -68,7 +68,7 @@ def test_three_taps_from_the_message_to_the_end(
     yes.tap()
     taps += 1
     expect(chat.get_by_role("status")).to_be_visible()
-    assert chat.locator(".mark").count() == 1, "the page that says it is done"
+    expect(chat.locator(".mark"), "the page that says it is done").to_have_count(1)
     assert taps == 3 and fits(chat)
     assert shown_to_the_next_one(chat, slug)["member"]["target_url"] == target
 
@@ -80,4 +80,4 @@ def test_without_scripts_a_button_sends_it(phone: Callable[..., Any], message: C
     page.set_input_files("input[type=file]", [picture(make.group_url())])
     page.locator("button.send").click()
     page.locator("[data-go]").click()
-    assert page.locator(".mark").count() == 1
+    expect(page.locator(".mark")).to_have_count(1)

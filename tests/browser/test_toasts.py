@@ -16,6 +16,7 @@ def test_the_toast_leaves_the_next_card_s_button_free(panel: Open, poster: Poste
         page.locator("[data-go]").click()
         toast, button = page.locator(".toast-note").first, page.locator("[data-go]")
         expect(toast).to_be_visible()
+        page.wait_for_load_state()
         told, go = toast.bounding_box(), button.bounding_box()
         assert told is not None and go is not None
         assert told["y"] + told["height"] <= go["y"] or go["y"] + go["height"] <= told["y"]
