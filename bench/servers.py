@@ -123,8 +123,8 @@ def _with_children(pids: Sequence[int]) -> list[int]:
     found = list(pids)
     for pid in pids:
         for task in Path(f"/proc/{pid}/task").iterdir():
-            children = [int(child) for child in (task / "children").read_text().split()]
-            found += _with_children(children)
+            with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+                found += _with_children([int(child) for child in (task / "children").read_text().split()])
     return found
 
 
