@@ -1,7 +1,8 @@
 """One held connection to a Redis, and the words on it.
 
-Raw sockets and hiredis' parser, because redis-py's `evalsha` costs 33 µs of CPU and this 6. Which server to connect to
-is `servers`' business.
+Raw sockets and hiredis' parser, because redis-py's `evalsha` costs 33 µs of CPU and this 6. The kernel limits how long
+an answer is waited for: Python would ask first whether the socket is ready, and whoever asks the kernel lets go of the
+interpreter, for which the other threads wait. Which server to connect to is `servers`' business.
 """
 
 import contextlib
@@ -9,12 +10,16 @@ import os
 import socket
 import ssl
 from collections.abc import Sequence
+from struct import Struct
 from typing import Any
 
 import hiredis
 
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
+LOAD_SECONDS = 30.0  # for many commands at once
+
+_TIMEVAL = Struct("@ll")  # seconds, microseconds
 
 Address = tuple[str, int]
 Command = Sequence[bytes]
@@ -45,7 +50,8 @@ class Wire:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if context is not None:
                 self._socket = context.wrap_socket(self._socket, server_hostname=address[0])
-        self._timeout = CONNECT_SECONDS
+        self._timeout = 0.0
+        self._limit(CONNECT_SECONDS)
         self._reader = hiredis.Reader()
         try:
             for command in login:
@@ -59,26 +65,44 @@ class Wire:
     def ask(self, data: bytes, timeout: float = ANSWER_SECONDS) -> Any:
         """The answer to one encoded command."""
         if timeout != self._timeout:
-            self._socket.settimeout(timeout)
-            self._timeout = timeout
-        self._socket.sendall(data)
+            self._limit(timeout)
+        self._write(data)
         return self.answer()
 
     def send(self, data: bytes) -> None:
-        self._socket.settimeout(30)
-        self._timeout = 30
-        self._socket.sendall(data)
+        self._limit(LOAD_SECONDS)
+        self._write(data)
 
     def answer(self) -> Any:
         reader = self._reader
         answer = reader.gets()
         while answer is False:
-            data = self._socket.recv(65536)
+            try:
+                data = self._socket.recv(65536)
+            except BlockingIOError as error:
+                raise TimeoutError("no answer in time") from error
             if not data:
                 raise ConnectionError("the server closed the connection")
             reader.feed(data)
             answer = reader.gets()
         return answer
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except BlockingIOError as error:
+            raise TimeoutError("the server takes nothing") from error
+
+    def _limit(self, seconds: float) -> None:
+        """How long a read or a write may take from now on."""
+        self._timeout = seconds
+        if isinstance(self._socket, ssl.SSLSocket):
+            self._socket.settimeout(seconds)  # what TLS reads and writes is not what the caller does
+            return
+        self._socket.settimeout(None)
+        whole, rest = divmod(round(seconds * 1_000_000), 1_000_000)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, rest))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
