@@ -1,5 +1,6 @@
 """Who is scanning: cookies that are believed and cookies that are not, places, languages, previews."""
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -56,6 +57,27 @@ def test_a_phone_without_a_cookie_is_a_new_visitor() -> None:
     assert guest.scanner.first
     assert len(guest.scanner.visitor) == 22
     assert guest.scanner.visitor != visitors().guest(environ(), None).scanner.visitor
+
+
+def test_workers_that_are_forked_from_one_process_name_their_visitors_differently() -> None:
+    """Ids are drawn ahead; what a parent has drawn its children must not hand out."""
+
+    def drawn() -> list[str]:
+        return [visitors().guest(environ(), None).scanner.visitor for _ in range(3)]
+
+    drawn()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writing, " ".join(drawn()).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as told:
+        os.close(writing)
+        theirs = told.read().decode().split()
+    assert len(theirs) == 3 and not set(theirs) & set(drawn())
 
 
 def test_a_phone_comes_back_with_its_seats() -> None:
