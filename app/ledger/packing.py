@@ -22,6 +22,7 @@ COUNTED, LAPSES, WIDE, HAS_CHOICE, PRESSED, RECOUNTED, FOREIGN, MORE = (1 << n f
 
 _KEPT = Struct("<I").pack, Struct(">HHIIIB").pack
 KEPT_BYTES = 21
+_PLAIN = Struct(">BHBBBIB")  # flags, member in three bytes, generation, counted_from, moment in five
 
 
 def millis(at: datetime) -> int:
@@ -102,6 +103,13 @@ class Row:
 def read_row(value: bytes, live_code_id: int) -> Row:
     """`live_code_id`: of the scope, for a value that does not name its own."""
     flags = value[0]
+    if flags <= COUNTED | LAPSES:  # most seats: no number is large, nothing has happened to them yet
+        _, high, low, generation, counted_from, early, late = _PLAIN.unpack(value)
+        taken = early << 8 | late
+        return Row(
+            live_code_id, high << 8 | low, generation, counted_from, taken=taken, counted_at=taken,
+            counted=bool(flags & COUNTED), lapses=bool(flags & LAPSES),
+        )  # fmt: skip
     take = _Reader(value, 1)
     if flags & WIDE:
         member, generation, counted_from = take.number(4), take.number(2), take.number(2)

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 
@@ -44,7 +45,7 @@ class ScanEvent:
 
     def encode(self) -> str:
         """One line of JSON; absent values are left out."""
-        said = [(name, getattr(self, name)) for name in _NAMES]
+        said = zip(_NAMES, _VALUES(self), strict=True)
         line = {name: value for name, value in said if value is not None and value is not False}
         line["at"] = self.at.isoformat()
         return _ENCODE(line)
@@ -57,6 +58,7 @@ class ScanEvent:
 
 
 _NAMES = tuple(field.name for field in fields(ScanEvent))
+_VALUES = attrgetter(*_NAMES)
 # `dataclasses.asdict` copies deeply, and `json.dumps` with options builds an encoder a call: together eight times this.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

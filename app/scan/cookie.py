@@ -6,7 +6,7 @@ It is what still knows somebody's group when the store was lost; whether a seat 
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.ledger.protocol import KeptSeat
 
@@ -16,6 +16,7 @@ VISITOR_BYTES = 16
 _LAYOUT = 1
 # How a scope is written: by name, or by the live code's number alone, or with the choice's.
 _NAMED, _OWN, _CHOICE = range(3)
+_SMALL = tuple(bytes((number,)) for number in range(0x80))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Kept:
         """The seat of `scope` replaced, or forgotten; the oldest beyond the limit fall off."""
         others = tuple(pair for pair in self.seats if pair[0] != scope)
         mine = () if seat is None else ((scope, seat),)
-        return replace(self, seats=(mine + others)[:MOST_SEATS])
+        return Kept(self.visitor, self.since_day, self.city, (mine + others)[:MOST_SEATS])
 
 
 def pack(kept: Kept) -> bytes:
@@ -87,6 +88,8 @@ def _scope(tag: int, live_code_id: int, tail: str) -> str:
 
 
 def _varint(number: int) -> bytes:
+    if number <= 0x7F:
+        return _SMALL[number]
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -230,7 +230,7 @@ class ScanDoor:
             view = partial(landing.view_of, answer, guest.scanner, slug, now, token=token, trial=trial, ahead=ahead)
             reply = page_reply(200, self._pages.page_by(key, view))
         headers = self._with_cookie(reply.headers, guest, answer)
-        return reply if headers is reply.headers else replace(reply, headers=headers)
+        return reply if headers is reply.headers else Reply(reply.status, headers, reply.body)
 
     def _with_cookie(self, headers: Headers, guest: Guest, answer: Answer) -> Headers:
         """Nobody who only looks is given a cookie: having one is how a person is told from a preview."""

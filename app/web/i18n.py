@@ -7,7 +7,7 @@ there is no compiled catalogue that could be missing or old.
 
 import io
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,13 @@ def pick_language(
 
 def from_header(accept: str) -> str | None:
     """The best of an Accept-Language header that we speak, None when it names neither."""
+    return _best_of(accept[:500])
+
+
+@lru_cache(4096)
+def _best_of(accept: str) -> str | None:
     best: tuple[float, str] | None = None
-    for part in accept[:500].split(","):
+    for part in accept.split(","):
         tag, _, weight = part.strip().partition(";")
         tongue = tag.strip().lower().partition("-")[0]
         quality = _quality(weight)
