@@ -35,6 +35,7 @@ class AlertRule(Base):
     work_from: Mapped[int] = mapped_column(default=9 * 60)
     work_until: Mapped[int] = mapped_column(default=18 * 60)
     work_days: Mapped[list[int]] = mapped_column(sa.JSON)
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class Alert(Base):
@@ -82,6 +83,7 @@ class AlertChannel(Base):
     quiet_until: Mapped[int | None] = mapped_column()
     digest_at: Mapped[int | None] = mapped_column()
     escalates_after_hours: Mapped[int | None] = mapped_column()
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = utc_now_column()
 
 

@@ -3,7 +3,7 @@
 A channel is its maker's own and nobody else's; alerts, thresholds and links follow the live code they belong to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -12,14 +12,15 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from app.accounts.guard import actor, current_user, protect_pages, safe_next
-from app.alerts import deliveries, forms, links, store, wording
+from app.alerts import deliveries, form_wording, forms, links, store, wording
 from app.alerts.desk import DESK, Desk
 from app.alerts.models import Alert, AlertChannel, Delivery, SwapLink
-from app.alerts.survey import labels, thresholds
+from app.alerts.survey import labels
 from app.db import db, writing
 from app.ledger import LedgerDown
 from app.rules.alerting import SWAPPED
 from app.rules.forecast import Outlook
+from app.web.conflicts import Differences, differences, form_version, is_stale
 from app.web.paging import read_page
 from app.web.toast import say
 
@@ -137,10 +138,17 @@ def _own(channel_id: int) -> AlertChannel:
     return row
 
 
-def _channel_page(row: AlertChannel, errors: forms.Errors | None = None) -> str:
+def _channel_page(row: AlertChannel, errors: forms.Errors | None = None, *, theirs: Differences | None = None) -> str:
     target = deliveries.target_of(row, desk().key) if row.sealed else None
+    drawn_from = form_version() if errors else None
     return render_template(
-        "alerts/channel.html", row=row, to=target.to if target else "", typed=request.form, errors=errors or {}
+        "alerts/channel.html",
+        row=row,
+        version=row.version if drawn_from is None else drawn_from,
+        to=target.to if target else "",
+        typed=request.form,
+        errors=errors or {},
+        theirs=theirs,
     )
 
 
@@ -151,19 +159,36 @@ def _save(row: AlertChannel | None) -> Answer:
         request.form, desk().notifier, may_cover_all=current_user.is_admin, stored=stored
     )
     if errors:
-        draft = row if row is not None else AlertChannel()
-        if row is not None:
-            db.session.expunge(row)
-        for name, value in values.items():
-            setattr(draft, name, value)
-        return _channel_page(draft, errors), 422
-    with writing(db.session):
-        sealed = deliveries.sealed(target, desk().key) if target is not None else None
-        saved = store.save_channel(db.session, actor(), current_user.id, channel_id, values, sealed)
-        if saved is None:
-            abort(404)
+        return _channel_page(_draft(row, values), errors), 422
+    with writing(db.session) as session:
+        fresh = store.lock_channel(session, current_user.id, channel_id) if channel_id is not None else None
+        theirs = _theirs(fresh, values) if fresh is not None and is_stale(fresh.version) else None
+        if theirs is not None:
+            fresh = _draft(fresh, values)
+        else:
+            sealed = deliveries.sealed(target, desk().key) if target is not None else None
+            if store.save_channel(session, actor(), current_user.id, channel_id, values, sealed) is None:
+                abort(404)
+    if fresh is not None and theirs is not None:
+        return _channel_page(fresh, theirs=theirs), 409
     say(gettext("Saved. Send a test to see whether it arrives."))
     return _to("alerts.index")
+
+
+def _theirs(fresh: AlertChannel, mine: dict[str, Any]) -> Differences:
+    return differences(form_wording.CHANNEL_LABELS, mine, form_wording.of_channel(fresh), form_wording.words)
+
+
+def _draft(row: AlertChannel | None, values: dict[str, Any]) -> AlertChannel:
+    """What was typed, in a row that nobody will write."""
+    if row is None:
+        draft = AlertChannel()
+    else:
+        draft = row
+        db.session.expunge(draft)
+    for name, value in values.items():
+        setattr(draft, name, value)
+    return draft
 
 
 @blueprint.post("/alerts/channels/<int:channel_id>/test")
@@ -194,21 +219,32 @@ def rule(live_code_id: int) -> Answer:
     name = store.live_code_name(db.session, live_code_id, _seen("edit" if request.method == "POST" else None))
     if name is None:
         abort(404)
-    limits = thresholds(store.rule_of(db.session, live_code_id))
-    row = store.rule_of(db.session, live_code_id)
-    is_muted = row is not None and row.is_muted
     if request.method == "GET":
-        return _rule_page(live_code_id, name, limits, is_muted)
+        return _rule_page(live_code_id, name, form_wording.of_rule(store.rule_of(db.session, live_code_id)))
     values, errors = forms.rule(request.form)
     if errors:
-        return _rule_page(live_code_id, name, limits, is_muted, errors), 422
-    with writing(db.session):
-        store.save_rule(db.session, actor(), live_code_id, values)
+        return _rule_page(live_code_id, name, values, errors), 422
+    with writing(db.session) as session:
+        row = store.lock_rule(session, live_code_id)
+        fresh = form_wording.of_rule(row)
+        if not is_stale(fresh["version"]):
+            store.save_rule(session, actor(), live_code_id, values)
+            fresh = {}
+    if fresh:
+        theirs = differences(form_wording.RULE_LABELS, values, fresh, form_wording.words)
+        return _rule_page(live_code_id, name, values | {"version": fresh["version"]}, theirs=theirs), 409
     say(gettext("Saved."))
     return _to("alerts.rule", live_code_id=live_code_id)
 
 
-def _rule_page(live_code_id: int, name: str, limits: Any, is_muted: bool, errors: forms.Errors | None = None) -> str:
+def _rule_page(
+    live_code_id: int,
+    name: str,
+    limits: Mapping[str, Any],
+    errors: forms.Errors | None = None,
+    *,
+    theirs: Differences | None = None,
+) -> str:
     expected, groups = _expected(live_code_id)
     return render_template(
         "alerts/rule.html",
@@ -217,9 +253,10 @@ def _rule_page(live_code_id: int, name: str, limits: Any, is_muted: bool, errors
         live_code_id=live_code_id,
         name=name,
         limits=limits,
-        is_muted=is_muted,
+        version=limits.get("version", form_version()),
         typed=request.form,
         errors=errors or {},
+        theirs=theirs,
         days=DAYS,
     )
 

@@ -88,12 +88,20 @@ def find_channel(session: Session, user_id: int, channel_id: int) -> AlertChanne
     )
 
 
+def lock_channel(session: Session, user_id: int, channel_id: int) -> AlertChannel | None:
+    """The channel, read anew and nobody else's until the transaction ends."""
+    mine = sa.select(AlertChannel).where(AlertChannel.id == channel_id, AlertChannel.owner_id == user_id)
+    return session.scalar(mine.with_for_update().execution_options(populate_existing=True))
+
+
 def save_channel(
     session: Session, actor: Actor, user_id: int, channel_id: int | None, values: Mapping[str, Any], sealed: str | None
 ) -> AlertChannel | None:
     """`sealed` None keeps the address. The audit log learns that an address changed, never which it is."""
     row = (
-        AlertChannel(owner_id=user_id, sealed="") if channel_id is None else find_channel(session, user_id, channel_id)
+        AlertChannel(owner_id=user_id, sealed="", version=0)
+        if channel_id is None
+        else lock_channel(session, user_id, channel_id)
     )
     if row is None:
         return None
@@ -102,6 +110,7 @@ def save_channel(
         setattr(row, name, value)
     if sealed is not None:
         row.sealed = sealed
+    row.version += 1
     session.add(row)
     session.flush()
     after = {name: getattr(row, name) for name in CHANNEL_FIELDS} | ({"secret": "new"} if sealed else {})
@@ -136,13 +145,19 @@ def rule_of(session: Session, live_code_id: int) -> AlertRule | None:
     return session.get(AlertRule, live_code_id)
 
 
+def lock_rule(session: Session, live_code_id: int) -> AlertRule | None:
+    """The thresholds, read anew and nobody else's until the transaction ends; None where they are the usual ones."""
+    return session.get(AlertRule, live_code_id, with_for_update=True, populate_existing=True)
+
+
 def save_rule(session: Session, actor: Actor, live_code_id: int, values: Mapping[str, Any]) -> None:
-    row = session.get(AlertRule, live_code_id)
+    row = lock_rule(session, live_code_id)
     before = {name: getattr(row, name) for name in RULE_FIELDS} if row is not None else None
     if row is None:
-        row = AlertRule(live_code_id=live_code_id)
+        row = AlertRule(live_code_id=live_code_id, version=0)
     for name in RULE_FIELDS:
         setattr(row, name, values[name])
+    row.version += 1
     session.add(row)
     session.flush()
     after = {name: getattr(row, name) for name in RULE_FIELDS}

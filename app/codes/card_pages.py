@@ -73,7 +73,7 @@ def _editor(
     errors: Mapping[str, Sequence[str]] | None = None,
     *,
     revision: int | None = None,
-    theirs: Sequence[tuple[str, str, str]] = (),
+    theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> str:
     return render_template(
         "codes/_card_edit.html",

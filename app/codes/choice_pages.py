@@ -47,7 +47,7 @@ def _page(
     editing: int | str = "",
     errors: Mapping[str, Sequence[str]] | None = None,
     wrong: str = "",
-    theirs: Sequence[tuple[str, str, str]] = (),
+    theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> str:
     sizes: dict[int, int] = {}
     for member in members.members_of(db.session, live_code_id):

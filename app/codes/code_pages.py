@@ -89,7 +89,7 @@ def _landing_form(
     wrong: str = "",
     *,
     version: int | None = None,
-    theirs: Sequence[tuple[str, str, str]] = (),
+    theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> str:
     return render_template(
         "codes/landing.html",

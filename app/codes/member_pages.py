@@ -193,7 +193,7 @@ def _form(
     wrong: str = "",
     *,
     revision: int | None = None,
-    theirs: Sequence[tuple[str, str, str]] = (),
+    theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> str:
     live_code, at = row.live_code, now()
     card = card_of(db.session, desk().ledger, live_code, row, at)

@@ -111,7 +111,7 @@ def _form(
     wrong: str = "",
     *,
     version: int | None = None,
-    theirs: Sequence[tuple[str, str, str]] = (),
+    theirs: Sequence[tuple[str, str, str]] | None = None,
 ) -> str:
     choices = choices_of(db.session, live_code.id)
     asked, simulated, asked_errors = _simulated(live_code.id)

@@ -19,6 +19,7 @@ from app.codes.figures import FIGURES, Figures
 from app.codes.models import LiveCode, Member
 from app.codes.needs import Need, NeedsKept
 from app.db import db, writing
+from app.web.conflicts import differences
 from app.web.i18n import language
 from app.web.toast import say
 
@@ -95,12 +96,8 @@ def image_url(name: str | None) -> str:
 
 def compared(labels: Mapping[str, Any], mine: Mapping[str, Any], theirs: Any) -> list[tuple[str, str, str]]:
     """What of a form differs from what is stored by now: (label, mine, theirs). `theirs` is a row."""
-    pairs = (
-        (str(label), _as_text(mine[name]), _as_text(getattr(theirs, name)))
-        for name, label in labels.items()
-        if name in mine
-    )
-    return [(label, own, other) for label, own, other in pairs if own != other]
+    stored = {name: getattr(theirs, name) for name in labels if name in mine}
+    return differences(labels, mine, stored, lambda _name, value: _as_text(value))
 
 
 def _as_text(value: Any) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import marshmallow as ma
 from flask import abort, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, lazy_gettext
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app.accounts.guard import actor, current_user
@@ -21,6 +22,7 @@ from app.people.shell import blueprint
 from app.people.tag_rules import conditions_of
 from app.rules import regions
 from app.rules.tagging import FACTS, MOST_CONDITIONS
+from app.web.conflicts import Differences, differences, form_version, is_stale
 from app.web.fields import Id, Text
 from app.web.i18n import language
 from app.web.toast import say
@@ -37,6 +39,15 @@ EXAMPLES: Mapping[str, tuple[Any, tuple[Row, ...]]] = {
     "night": (wording.EXAMPLE_TAGS["night"], (Row("night_scans", "at_least", "2"),)),
     "silent": (wording.EXAMPLE_TAGS["silent"], (Row("silent_days", "at_least", "30"),)),
     "spends": (wording.EXAMPLE_TAGS["spends"], (Row("amount", "at_least", "500"),)),
+}
+LABELS: Mapping[str, Any] = {
+    "name": lazy_gettext("What is the rule called?"),
+    "tag": lazy_gettext("Tag to give"),
+    "category": lazy_gettext("Kind"),
+    "live_code_id": lazy_gettext("Live code"),
+    "conditions": lazy_gettext("All of this must hold"),
+    "keeps": lazy_gettext("Leave the tag on when they no longer fit"),
+    "is_active": lazy_gettext("The rule is at work"),
 }
 
 
@@ -164,19 +175,47 @@ def _write(
     )
     rule_id = row.id if row is not None else None
     with writing(db.session) as session:
-        # Read anew: the one before belongs to a transaction that is over.
-        again = rule_store.find_rule(session, asker_id(), rule_id) if rule_id else None
-        if has_room := rule_store.has_room(session, scope.owner_id, rule_id):
+        again = rule_store.lock_rule(session, asker_id(), rule_id) if rule_id else None
+        if rule_id and again is None:
+            abort(404)
+        theirs, has_room = None, True
+        if again is not None and is_stale(rule_store.version_of(again)):
+            theirs = _differences(session, wish, rule_store.wish_of(session, again, {}))
+        elif has_room := rule_store.has_room(session, scope.owner_id, rule_id):
             rule_store.save_rule(session, actor(), scope, wish, again, datetime.now(UTC))
+    if rule_id and theirs is not None:
+        return _form(_found(rule_id), typed, rows, theirs=theirs), 409
     if not has_room:
         return _form(_found(rule_id) if rule_id else None, typed, rows, read=Read(problems={None: "many_rules"})), 422
     say(gettext("Saved. Whoever fits gets the tag within a minute or so."))
     return redirect(url_for("people.rules"), code=303)
 
 
+def _differences(session: Session, mine: Wish, theirs: Wish) -> Differences:
+    return differences(LABELS, _said(session, mine), _said(session, theirs), lambda _name, words: str(words))
+
+
+def _version(row: TagRule | None) -> int | None:
+    return rule_store.version_of(row) if row is not None else None
+
+
+def _said(session: Session, wish: Wish) -> dict[str, Any]:
+    """A rule in words, by the names of LABELS."""
+    names = store.names_by_id(session, asker_id(), [wish.live_code_id] if wish.live_code_id else [])
+    return {
+        "name": wish.name,
+        "tag": wish.tag,
+        "category": wording.CATEGORIES[wish.category],
+        "live_code_id": names.get(str(wish.live_code_id), gettext("All of mine")),
+        "conditions": gettext(", ").join(wording.condition(one) for one in wish.conditions),
+        "keeps": gettext("yes") if wish.keeps else gettext("no"),
+        "is_active": gettext("yes") if wish.is_active else gettext("no"),
+    }
+
+
 def _form(
     row: TagRule | None, typed: Mapping[str, str], rows: tuple[Row, ...], *, errors: Mapping[str, Any] | None = None,
-    read: Read | None = None, tried: rule_store.Tried | None = None,
+    read: Read | None = None, tried: rule_store.Tried | None = None, theirs: Differences | None = None,
 ) -> str:  # fmt: skip
     problems = {key: wording.RULE_PROBLEMS[problem] for key, problem in (read or Read()).problems.items()}
     return render_template(
@@ -187,6 +226,8 @@ def _form(
         errors=errors or {},
         problems=problems,
         tried=tried,
+        theirs=theirs,
+        version=_version(row) if theirs is not None or request.method == "GET" else form_version(),
         facts=[(key, wording.FACTS[key]) for key in FACTS],
         comparisons=list(wording.COMPARISONS.items()),
         categories=[(name, wording.CATEGORIES[name]) for name in CATEGORIES],

@@ -20,6 +20,7 @@ from app.rules.tagging import Condition, Verdict, judge
 _USERS = sa.table("users", sa.column("id", sa.Integer))
 
 MOST_RULES = 50
+MICROSECOND = 1_000_000
 # So many are judged one by one (0.3 s); of more, every n-th.
 TRIED_AT_MOST = 5000
 TRIED_AT_ONCE = 500
@@ -111,6 +112,17 @@ def wish_of(session: Session, rule: TagRule, changes: Mapping[str, Any]) -> Wish
 
 def find_rule(session: Session, asker_id: int | None, rule_id: int) -> TagRule | None:
     return session.scalar(sa.select(TagRule).where(TagRule.id == rule_id, TagRule.state != "gone", _is_own(asker_id)))
+
+
+def lock_rule(session: Session, asker_id: int | None, rule_id: int) -> TagRule | None:
+    """The rule, read anew and nobody else's until the transaction ends."""
+    mine = sa.select(TagRule).where(TagRule.id == rule_id, TagRule.state != "gone", _is_own(asker_id))
+    return session.scalar(mine.with_for_update().execution_options(populate_existing=True))
+
+
+def version_of(rule: TagRule) -> int:
+    """Rises with every change: the microsecond of the last one."""
+    return int(rule.changed_at.timestamp() * MICROSECOND)
 
 
 def _is_own(asker_id: int | None) -> sa.ColumnElement[bool]:

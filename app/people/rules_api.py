@@ -15,18 +15,11 @@ from app.people.api import asker_id, blueprint, desk
 from app.people.histories import Scope
 from app.people.models import TagRule
 from app.people.rule_forms import CHANGEABLE, RuleForm, RulePatch, TryForm
-from app.people.rule_store import Listed, Wish
+from app.people.rule_store import Listed, Wish, version_of
 from app.people.schemas import RuleAnswer, RulePage, TriedAnswer
 from app.people.tag_rules import conditions_of
 from app.web.answers import IF_MATCH, look_for_change, reply
 from app.web.errors import Problem, known_problem
-
-MICROSECOND = 1_000_000
-
-
-def version_of(rule: TagRule) -> int:
-    """Rises with every change: the microsecond of the last one."""
-    return int(rule.changed_at.timestamp() * MICROSECOND)
 
 
 def _told(one: Listed) -> dict[str, Any]:
@@ -111,7 +104,9 @@ def get_tag_rule(rule_id: int) -> Response:
 def change_tag_rule(values: dict[str, Any], rule_id: int) -> Response:
     """Change what is named; everybody the rule sees is asked about anew."""
     with writing(db.session) as session:
-        row = _own(rule_id)
+        row = rule_store.lock_rule(session, asker_id(), rule_id)
+        if row is None:
+            raise known_problem(404)
         look_for_change(version_of(row))
         wish = rule_store.wish_of(session, row, values)
         scope = _scope(wish.live_code_id, row.owner_id)

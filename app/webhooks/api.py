@@ -89,7 +89,9 @@ def change_webhook(values: dict[str, Any], endpoint_id: int) -> Response:
     _own(endpoint_id)
     values = _checked(values)
     with writing(db.session) as session:
-        row = _own(endpoint_id)
+        row = store.lock_endpoint(session, current_user.id, endpoint_id)
+        if row is None:
+            raise known_problem(404)
         look_for_change(row.version)
         store.change_endpoint(session, guard.actor(), row, values)
     return _tell(row)

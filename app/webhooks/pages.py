@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from app.accounts.guard import actor, current_user, protect_pages
 from app.db import db, writing
+from app.web.conflicts import Differences, differences, form_version, is_stale
 from app.web.fields import from_form
 from app.web.toast import say
 from app.webhooks import forms, store, wording
@@ -80,8 +81,19 @@ def show(endpoint_id: int) -> Answer:
         answer = _page(row, typed=typed, errors=errors)
         answer.status_code = 422
         return answer
-    with writing(db.session):
-        store.change_endpoint(db.session, actor(), _own(endpoint_id), values)
+    with writing(db.session) as session:
+        fresh = store.lock_endpoint(session, current_user.id, endpoint_id)
+        if fresh is None:
+            abort(404)
+        was_faster = is_stale(fresh.version)
+        if not was_faster:
+            store.change_endpoint(session, actor(), fresh, values)
+    if was_faster:
+        row = _own(endpoint_id)
+        theirs = differences(wording.FIELDS, values, {name: getattr(row, name) for name in store.FIELDS}, _words)
+        answer = _page(row, typed=typed, theirs=theirs)
+        answer.status_code = 409
+        return answer
     say(gettext("Saved."))
     return _to(endpoint_id)
 
@@ -136,7 +148,8 @@ def _own(endpoint_id: int) -> WebhookEndpoint:
 def _read(schema: forms.EndpointForm) -> tuple[dict[str, Any], dict[str, Any], Errors]:
     """The values, what to show again, and what is wrong."""
     form = request.form.copy()
-    form.poplist("csrf_token")
+    for name in ("csrf_token", "version"):
+        form.poplist(name)
     for name in SWITCHES:
         form.setlist(name, ["1" if form.get(name) else "0"])
     typed = {
@@ -162,8 +175,21 @@ def _flat(messages: Any) -> list[str]:
     return [str(text) for text in messages]
 
 
+def _words(_name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(wording.EVENTS.get(event, event)) for event in wording.EVENTS if event in value)
+    if isinstance(value, bool):
+        return str(gettext("yes") if value else gettext("no"))
+    return str(value)
+
+
 def _page(
-    row: WebhookEndpoint, *, secret: str = "", typed: dict[str, Any] | None = None, errors: Errors | None = None
+    row: WebhookEndpoint,
+    *,
+    secret: str = "",
+    typed: dict[str, Any] | None = None,
+    errors: Errors | None = None,
+    theirs: Differences | None = None,
 ) -> Response:
     before, state = request.args.get("before", ""), request.args.get("state", "")
     messages, older = store.messages_of(
@@ -176,7 +202,8 @@ def _page(
     shown = typed or {name: getattr(row, name) for name in store.FIELDS}
     page = render_template(
         "webhooks/show.html", row=row, typed=shown, errors=errors or {}, secret=secret, messages=messages, older=older,
-        state_asked=state, states=wording.STATES,
+        state_asked=state, states=wording.STATES, theirs=theirs,
+        version=form_version() if errors else row.version,
     )  # fmt: skip
     response = current_app.make_response(page)
     if secret:

@@ -239,7 +239,8 @@ class Sender:
         ).first()
         if row is None or not is_lost(row.failing_since, now):
             return []
-        connection.execute(mine.values(is_active=False, disabled_at=now))
+        # Whoever has its form open reads of it, instead of switching it on again unseen.
+        connection.execute(mine.values(is_active=False, disabled_at=now, version=columns.version + 1))
         waiting = sa.update(_DELIVERIES).where(
             _DELIVERIES.c.endpoint_id == endpoint_id, _DELIVERIES.c.state == "waiting"
         )

@@ -55,6 +55,12 @@ def find_endpoint(session: Session, owner_id: int, endpoint_id: int) -> WebhookE
     return session.scalar(mine.execution_options(populate_existing=True))
 
 
+def lock_endpoint(session: Session, owner_id: int, endpoint_id: int) -> WebhookEndpoint | None:
+    """The endpoint, read anew and nobody else's until the transaction ends."""
+    mine = sa.select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, WebhookEndpoint.owner_id == owner_id)
+    return session.scalar(mine.with_for_update().execution_options(populate_existing=True))
+
+
 def make_secret() -> str:
     return f"whsec_{secrets.token_urlsafe(32)}"
 

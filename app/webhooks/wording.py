@@ -12,6 +12,13 @@ EVENTS = {
     "visitor.tagged": lazy_gettext("A visitor was given a tag"),
 }
 TEST = lazy_gettext("Test")
+FIELDS = {
+    "url": lazy_gettext("Web address"),
+    "name": lazy_gettext("Name"),
+    "events": lazy_gettext("Which events"),
+    "covers_all": lazy_gettext("All live codes, not only mine"),
+    "is_active": lazy_gettext("Switched on"),
+}
 STATES = {
     "waiting": lazy_gettext("Waiting"),
     "sent": lazy_gettext("Taken"),

@@ -244,3 +244,52 @@ def test_a_link_is_made_for_the_owner_shown_once_and_withdrawn(world: World, pan
 def test_whoever_is_not_logged_in_sees_nothing(world: World) -> None:
     for path in ("/alerts", "/alerts/log", "/alerts/channels/new", "/status"):
         assert world.app.test_client().get(path).status_code in (302, 303)
+
+
+def drawn(page: str) -> dict[str, str]:
+    """The version the form was drawn from."""
+    found = re.search(r'name="version" value="(\d+)"', page)
+    assert found is not None
+    return {"version": found[1]}
+
+
+def test_a_channel_changed_in_another_tab_is_shown_beside_what_was_typed(world: World, panel: FlaskClient) -> None:
+    path = f"/alerts/channels/{world.channel()}"
+    mine = form(name="mine", quiet_from="23:00", quiet_until="07:00") | drawn(page(panel, path))
+    theirs = form(name="theirs", quiet_from="22:00", quiet_until="07:00", lowest_level="2")
+    assert panel.post(path, data=theirs).status_code == 303
+    answer = panel.post(path, data=mine)
+    assert answer.status_code == 409
+    for told in ("theirs: theirs · yours: mine", "theirs: 22:00 · yours: 23:00"):
+        assert told in answer.text
+    assert "theirs: Only what cannot wait · yours: Everything that needs somebody" in answer.text
+    assert 'value="mine"' in answer.text and fresh(world).scalars(sa.select(AlertChannel.name)).all() == ["theirs"]
+    assert panel.post(path, data=mine | drawn(answer.text)).status_code == 303
+    assert fresh(world).scalars(sa.select(AlertChannel.name)).all() == ["mine"]
+
+
+LIMITS = {"expiring_hours": "48, 12", "filling_percents": "80", "cooldown_hours": "6", "work_from": "09:00"}
+LIMITS |= {"work_until": "18:00", "work_days": "1", "tells_forecast": "1"}
+
+
+def test_thresholds_changed_by_a_colleague_are_shown_beside_what_was_typed(world: World, panel: FlaskClient) -> None:
+    path = f"/codes/{world.live_code().id}/alerts"
+    mine = LIMITS | {"expiring_hours": ""} | drawn(page(panel, path))
+    assert panel.post(path, data=LIMITS | {"expiring_hours": "24", "is_muted": "1"}).status_code == 303
+    answer = panel.post(path, data=mine)
+    assert answer.status_code == 409
+    assert "theirs: 24 · yours: –" in answer.text and "theirs: yes · yours: no" in answer.text
+    assert re.search(r'name="expiring_hours" value=""|value="" [^>]*name="expiring_hours"', answer.text)
+    assert fresh(world).scalars(sa.select(AlertRule.is_muted)).all() == [True]
+    assert panel.post(path, data=mine | drawn(answer.text)).status_code == 303
+    assert fresh(world).scalars(sa.select(AlertRule.expiring_hours)).all() == [[]]
+
+
+def test_ticks_of_thresholds_stay_as_they_were_set_when_something_is_wrong(world: World, panel: FlaskClient) -> None:
+    path = f"/codes/{world.live_code().id}/alerts"
+    wrong = LIMITS | {"cooldown_hours": "999", "is_muted": "1", "work_days": "3"}
+    del wrong["tells_forecast"]
+    answer = panel.post(path, data=wrong)
+    assert answer.status_code == 422
+    ticked = re.findall(r'<input type="checkbox"[^>]*name="(\w+)"(?: value="(\d)")?[^>]* checked', answer.text)
+    assert sorted(name for name, _ in ticked) == ["is_muted", "work_days"] and ("work_days", "3") in ticked

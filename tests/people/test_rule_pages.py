@@ -155,3 +155,39 @@ def test_the_panel_makes_no_more_rules_than_programs_may(
     moved = post(alice, f"/visitors/rules/{MOST_RULES + 1}", 422, live_code_id="1")
     assert 'value="犹豫的人"' in moved
     assert len(stored(engine)) == MOST_RULES + 1
+
+
+def drawn(page: str) -> str:
+    """The version the form was drawn from."""
+    found = re.search(r'name="version" value="(\d+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_a_colleague_s_change_is_shown_beside_one_s_own_and_not_overwritten(engine: Engine, bob: FlaskClient) -> None:
+    post(bob, "/visitors/rules/new")
+    version = drawn(bob.get("/visitors/rules/1").text)
+    post(bob, "/visitors/rules/1", name="theirs", is_active="", **{"value-0": "7"})
+    text = post(bob, "/visitors/rules/1", 409, name="mine", version=version)
+    assert "theirs: theirs · yours: mine" in text and "theirs: no · yours: yes" in text
+    assert "theirs: scans at least 7, long-presses at most 0 · yours: scans at least 1, long-presses at most 0" in text
+    assert 'value="mine"' in text and stored(engine)[0].name == "theirs"
+    post(bob, "/visitors/rules/1", name="mine", version=drawn(text))
+    assert stored(engine)[0].name == "mine"
+
+
+def test_trying_a_rule_out_does_not_hide_that_somebody_was_faster(engine: Engine, bob: FlaskClient) -> None:
+    post(bob, "/visitors/rules/new")
+    version = drawn(bob.get("/visitors/rules/1").text)
+    post(bob, "/visitors/rules/1", name="theirs")
+    tried = post(bob, "/visitors/rules/1", 200, name="mine", version=version, **{"try": "1"})
+    assert drawn(tried) == version
+    post(bob, "/visitors/rules/1", 409, name="mine", version=drawn(tried))
+    assert stored(engine)[0].name == "theirs"
+
+
+def test_a_rule_deleted_meanwhile_does_not_come_back_by_a_form_left_open(engine: Engine, bob: FlaskClient) -> None:
+    post(bob, "/visitors/rules/new")
+    bob.post("/visitors/rules/1/delete")
+    post(bob, "/visitors/rules/1", 404, name="mine")
+    assert [rule.state for rule in stored(engine)] == ["gone"]

@@ -123,3 +123,31 @@ def test_a_viewer_makes_none(world: World) -> None:
 def test_pages_are_in_chinese_for_who_reads_chinese(world: World) -> None:
     client, page, _ = made(world)
     assert "发送记录" in client.get(f"{page}?lang=zh").text
+
+
+def drawn(page: str) -> dict[str, str]:
+    """The version the form was drawn from."""
+    found = re.search(r'name="version" value="(\d+)"', page)
+    assert found is not None
+    return {"version": found[1]}
+
+
+def test_a_colleague_s_change_is_shown_beside_one_s_own_instead_of_overwritten(world: World) -> None:
+    client, page, _ = made(world)
+    url = f"http://127.0.0.1:{world.receiver.port}/mine"
+    mine = {"url": url, "name": "mine", "events": ["press"], "is_active": "1"} | drawn(client.get(page).text)
+    assert world.bob.call("PATCH", page, json={"name": "theirs", "is_active": False}).status_code == 200
+    answer = client.post(page, data=mine)
+    assert answer.status_code == 409
+    assert "theirs: theirs · yours: mine" in answer.text and "theirs: no · yours: yes" in answer.text
+    assert url in answer.text and world.bob.answer("/webhooks")["items"][0]["name"] == "theirs"
+    assert client.post(page, data=mine | drawn(answer.text)).status_code == 303
+    assert world.bob.answer("/webhooks")["items"][0]["name"] == "mine"
+
+
+def test_a_new_secret_in_another_tab_is_told_though_the_form_does_not_show_it(world: World) -> None:
+    client, page, _ = made(world)
+    mine = {"url": "https://8.8.8.8/x", "name": "mine", "events": ["press"]} | drawn(client.get(page).text)
+    client.post(f"{page}/secret")
+    answer = client.post(page, data=mine)
+    assert answer.status_code == 409 and "Somebody else changed this in the meantime" in answer.text
