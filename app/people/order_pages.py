@@ -8,7 +8,8 @@ from werkzeug.wrappers import Response
 
 from app.people import wording
 from app.people.identities import KINDS
-from app.people.order_files import COLUMNS, MOST_LINES, NEEDED
+from app.people.lines import MOST_LINES
+from app.people.order_files import COLUMNS, NEEDED
 from app.people.orders_api import import_file, name_visitor
 from app.people.shell import blueprint
 from app.web.errors import Problem

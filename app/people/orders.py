@@ -4,7 +4,7 @@ An owner's identities and orders are their own; those of whoever sees everything
 everybody's people may be found by. Nothing here commits, but `Joiner.join`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,9 @@ from app.people.wanted import owned
 
 _WORTH: sa.Table = Worth.__table__  # type: ignore[assignment]
 _ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
+_IDENTITIES: sa.Table = Identity.__table__  # type: ignore[assignment]
+
+AT_ONCE = 1000
 
 ShareSeats = Callable[[str, str], object]  # the key that stays, the key that becomes another of theirs
 
@@ -61,13 +64,24 @@ def orders_of(session: Session, asker_id: int | None, visitor_id: int, limit: in
 
 def find_called(session: Session, owner_id: int, called: Collection[Called]) -> dict[Called, int]:
     """Who is called so, as this owner may know it; their own knowledge goes before the installation's."""
+    return _find_called(session, (HOUSE, owner_id), called)
+
+
+def find_own(session: Session, owner_id: int, called: Collection[Called]) -> dict[Called, int]:
+    """Who is called so by this owner alone."""
+    return _find_called(session, (owner_id,), called)
+
+
+def _find_called(session: Session, owners: Collection[int], called: Collection[Called]) -> dict[Called, int]:
     if not called:
         return {}
-    keys = sorted({one.key for one in called})
-    query = sa.select(Identity).where(Identity.key.in_(keys), Identity.owner_id.in_((owner_id, HOUSE)))
+    keys, row = sorted({one.key for one in called}), Identity
     found: dict[Called, int] = {}
-    for row in session.scalars(query.order_by(Identity.owner_id)):  # HOUSE is 0, and so comes first
-        found[Called(row.kind, row.key)] = row.visitor_id
+    for start in range(0, len(keys), AT_ONCE):
+        some = row.key.in_(keys[start : start + AT_ONCE])
+        query = sa.select(row.kind, row.key, row.visitor_id).where(some, row.owner_id.in_(owners))
+        for one in session.execute(query.order_by(row.owner_id)):  # HOUSE is 0, and so comes first
+            found[Called(one.kind, one.key)] = one.visitor_id
     return {one: found[one] for one in called if one in found}
 
 
@@ -93,6 +107,48 @@ def name(session: Session, owner_id: int, visitor_id: int, called: Called, now: 
     session.execute(waiting.values(visitor_id=visitor_id).execution_options(synchronize_session=False))
     add_up(session.connection(), [visitor_id], now)
     return None
+
+
+def name_all(session: Session, owner_id: int, names: Sequence[tuple[int, Called]], now: datetime) -> int:
+    """Notes what many are called, as `name` does; how many names were new. Whoever was erased meanwhile, and names that
+    somebody got meanwhile, are passed over."""
+    fresh = 0
+    for start in range(0, len(names), AT_ONCE):
+        part = names[start : start + AT_ONCE]
+        there = sa.select(Visitor.id).where(Visitor.id.in_({id_ for id_, _ in part}))
+        # Locked, so that nobody is erased before this is committed.
+        known = set(session.scalars(there.order_by(Visitor.id).with_for_update(read=True, key_share=True)))
+        rows = [
+            {"owner_id": owner_id, "kind": one.kind, "key": one.key, "visitor_id": id_, "at": now}
+            for id_, one in part
+            if id_ in known
+        ]
+        told = insert_rows(session.connection(), _IDENTITIES, rows, _unless_named)
+        fresh += len(told)
+        _take_waiting(session, owner_id, {Called(row[0], row[1]): row[2] for row in told}, now)
+    return fresh
+
+
+def _unless_named(statement: Insert) -> Any:
+    names = _IDENTITIES.c
+    return statement.on_conflict_do_nothing().returning(names.kind, names.key, names.visitor_id)
+
+
+def _take_waiting(session: Session, owner_id: int, called: Mapping[Called, int], now: datetime) -> None:
+    """Orders that waited for somebody of these names."""
+    waits = sa.select(_ORDERS.c.id, _ORDERS.c.identity_kind, _ORDERS.c.identity_key).where(
+        _ORDERS.c.visitor_id.is_(None),
+        _ORDERS.c.identity_kind.in_({one.kind for one in called}),
+        _ORDERS.c.identity_key.in_({one.key for one in called}),
+        _ORDERS.c.owner_id == owner_id if owner_id != HOUSE else sa.true(),
+    )
+    connection = session.connection()
+    found = [(row[0], called.get(Called(row[1], row[2]))) for row in connection.execute(waits)]
+    theirs = [{"order_id": order_id, "whose": whose} for order_id, whose in found if whose is not None]
+    if theirs:
+        one = sa.update(_ORDERS).where(_ORDERS.c.id == sa.bindparam("order_id"))
+        connection.execute(one.values(visitor_id=sa.bindparam("whose")), theirs)
+        add_up(connection, {row["whose"] for row in theirs}, now)
 
 
 def unname(session: Session, owner_id: int, visitor_id: int, called: Called) -> bool:

@@ -14,8 +14,10 @@ from app.db import db, writing
 from app.people import forms, orders, store, wording
 from app.people.api import asker_id, blueprint, desk, find, owner_id, reply
 from app.people.identities import key_of
-from app.people.order_files import Problem as LineProblem
-from app.people.order_files import Reading, judge
+from app.people.lines import Problem as LineProblem
+from app.people.lines import Reading
+from app.people.models import Visitor
+from app.people.order_files import judge
 from app.people.order_files import orders as read_orders
 from app.people.orders import Bought, Called
 from app.people.schemas import OrderAnswer, OrderPage, OrdersAnswer, PersonalAnswer
@@ -39,21 +41,35 @@ def may_know(ids: Sequence[int]) -> set[int]:
 
 def name_visitor(visitor_id: int, kind: str, value: str) -> int:
     """Notes an external id; whoever is called so already turns out to be the same person. The visitor's number then."""
-    visitor, what, now = find(visitor_id), called(kind, value), datetime.now(UTC)
+    find(visitor_id)
+    what, now = called(kind, value), datetime.now(UTC)
     if not store.live_codes_of(db.session, asker_id(), visitor_id, to_change=True):
         raise known_problem(403)
     with writing(db.session) as session:
         other = orders.name(session, owner_id(), visitor_id, what, now)
     if other is None:
         return visitor_id
-    pair = {row.id: row for row in (visitor, store.find_visitor(db.session, asker_id(), other)) if row is not None}
-    if len(pair) < 2 or not all(store.is_wholly_changeable(db.session, asker_id(), each) for each in pair):
+    if not may_join(visitor_id, other):
         message = gettext("Somebody else is called so already, whom others know, too. Ask an administrator.")
         raise Problem(409, "known_elsewhere", message)
-    stays, goes = sorted(pair.values(), key=lambda row: (row.first_seen_at, row.id))
-    stays_id, goes_id = stays.id, goes.id
+    return join(visitor_id, other, now)[0]
+
+
+def may_join(one_id: int, other_id: int) -> bool:
+    """Whether these people may be made one: the asker's alone."""
+    session, asker, ids = db.session, asker_id(), (one_id, other_id)
+    are_known = len(set(store.known_ids(session, asker, ids))) == len(ids)
+    return are_known and all(store.is_wholly_changeable(session, asker, each) for each in ids)
+
+
+def join(one_id: int, other_id: int, now: datetime) -> tuple[int, int]:
+    """Makes one of two, who may be: whose number stays, and whose goes. Who came first stays."""
+    rows = [row for row in (db.session.get(Visitor, each) for each in (one_id, other_id)) if row is not None]
+    if len(rows) < 2:  # erased meanwhile
+        return one_id, other_id
+    stays_id, goes_id = [row.id for row in sorted(rows, key=lambda row: (row.first_seen_at, row.id))]
     desk().joiner.join(db.session, guard.actor(), stays_id, goes_id, now)
-    return stays_id
+    return stays_id, goes_id
 
 
 def import_file(file: IO[bytes]) -> tuple[int, int, list[LineProblem]]:

@@ -16,6 +16,8 @@ from app.db import db, writing
 from app.people import (  # noqa: F401
     filters,
     forms,
+    import_pages,
+    imports_api,
     order_pages,
     orders,
     orders_api,

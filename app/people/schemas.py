@@ -186,5 +186,13 @@ class OrdersAnswer(ma.Schema):
     problems = ma.fields.List(ma.fields.Nested(OrderLineAnswer))
 
 
+class PeopleFileAnswer(ma.Schema):
+    lines = ma.fields.Integer()
+    new = ma.fields.Integer(metadata={"description": "What was not there before."})
+    joined = ma.fields.Integer(metadata={"description": "How many became one with somebody known already."})
+    unknown = ma.fields.Integer(metadata={"description": "Lines about nobody you know, which were passed over."})
+    problems = ma.fields.List(ma.fields.Nested(OrderLineAnswer))
+
+
 def visitor_answer(person: Person) -> Any:
     return VisitorAnswer().dump(person)

@@ -183,6 +183,16 @@ def known_ids(session: Session, asker_id: int | None, ids: Collection[int]) -> l
     return list(session.scalars(found_ids.where(found_ids.selected_columns[0].in_(ids))))
 
 
+def changeable_ids(session: Session, asker_id: int | None, ids: Sequence[int], at_once: int = 1000) -> set[int]:
+    """Those of these visitors who were ever under a live code the asker may change."""
+    row, found_ids = VisitorLiveCode, set[int]()
+    for start in range(0, len(ids), at_once):
+        some = _among(row.visitor_id, ids[start : start + at_once])
+        query = sa.select(row.visitor_id).where(some, is_changeable(row.live_code_id, asker_id))
+        found_ids.update(session.scalars(query))
+    return found_ids
+
+
 def is_wholly_changeable(session: Session, asker_id: int | None, visitor_id: int) -> bool:
     """Whether the asker may change every live code this visitor was under: only then is the person theirs alone."""
     places = sa.select(VisitorLiveCode.live_code_id).where(VisitorLiveCode.visitor_id == visitor_id)

@@ -3,7 +3,7 @@
 What an asker may see and change is `wanted`'s. Nothing here commits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db.upsert import Insert, insert_rows
 from app.people.absorb import tag_ids_of
-from app.people.models import Tag, VisitorTag
+from app.people.models import Tag, VisitorLiveCode, VisitorTag
 from app.people.wanted import is_changeable, is_seen
 
 _VISITOR_TAGS: sa.Table = VisitorTag.__table__  # type: ignore[assignment]
@@ -76,15 +76,32 @@ def give_tag(session: Session, visitor_id: int, tag_id: int, live_code_id: int, 
         told(connection, [(visitor_id, tag_id, live_code_id, at)])
 
 
-def give_tags(session: Session, places: Mapping[int, int], tag_id: int, told: TellTagged = tell_nobody) -> None:
-    """By hand, to several: visitor → live code."""
+def places_of(
+    session: Session, asker_id: int | None, ids: Collection[int], live_code_id: int | None = None
+) -> dict[int, int]:
+    """Under which live code each of these visitors gets a tag: the one asked for, else the most recent of those that
+    may be changed. Others are left out."""
+    row = VisitorLiveCode
+    query = sa.select(row.visitor_id, row.live_code_id).where(
+        row.visitor_id.in_(ids), is_changeable(row.live_code_id, asker_id)
+    )
+    if live_code_id is not None:
+        query = query.where(row.live_code_id == live_code_id)
+    # The last one written is the most recent.
+    return {one.visitor_id: one.live_code_id for one in session.execute(query.order_by(row.last_at, row.live_code_id))}
+
+
+def give_tags(session: Session, places: Mapping[int, int], tag_id: int, told: TellTagged = tell_nobody) -> int:
+    """By hand, to several: visitor → live code. To how many it is new."""
     at, connection = datetime.now(UTC), session.connection()
     rows = [
         {"visitor_id": id_, "tag_id": tag_id, "live_code_id": place, "at": at, "choice_id": None}
         for id_, place in sorted(places.items())
     ]
-    if rows and (fresh := insert_rows(connection, _VISITOR_TAGS, rows, unless_given)):
+    fresh = insert_rows(connection, _VISITOR_TAGS, rows, unless_given)
+    if fresh:
         told(connection, [(row[0], tag_id, places[row[0]], at) for row in fresh])
+    return len(fresh)
 
 
 def take_tags(session: Session, asker_id: int | None, ids: Sequence[int], tag_id: int) -> None:

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 from app.db import writing
 from app.outside.sheets import write_xlsx
 from app.people import export, filters, settings_store, store, tag_store
-from app.people.models import Task, VisitorLiveCode
-from app.people.wanted import Wanted, is_changeable
+from app.people.models import Task
+from app.people.wanted import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ class Runner:
             session.rollback()
             if part:
                 with writing(session):
-                    places = _places(session, job.sees_id, part, wanted.live_code_id)
+                    places = tag_store.places_of(session, job.sees_id, part, wanted.live_code_id)
                     if job.kind == "tag":
                         tag_store.give_tags(session, places, job.tag_id or 0, self._told)
                     else:
@@ -264,15 +264,3 @@ class _Run:
             raise Superseded  # another process begins it again when this one has been silent
         with writing(self._session) as session:
             self._runner._mark(session, self.job, beat_at=self._runner._clock(), **values)
-
-
-def _places(session: Session, asker_id: int | None, ids: Sequence[int], live_code_id: int | None) -> dict[int, int]:
-    """Under which live code each gets the tag: the one asked for, else the most recent of those that may be changed."""
-    row = VisitorLiveCode
-    query = sa.select(row.visitor_id, row.live_code_id).where(
-        row.visitor_id.in_(ids), is_changeable(row.live_code_id, asker_id)
-    )
-    if live_code_id is not None:
-        query = query.where(row.live_code_id == live_code_id)
-    # The last one written is the most recent.
-    return {one.visitor_id: one.live_code_id for one in session.execute(query.order_by(row.last_at, row.live_code_id))}

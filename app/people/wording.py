@@ -7,6 +7,9 @@ from typing import Any
 import flask_babel
 from flask_babel import lazy_gettext
 
+from app.people.imports import MOST_JOINS
+from app.people.lines import MOST_LINES
+from app.people.person_files import MOST_TAGS
 from app.people.rule_store import MOST_RULES
 from app.people.store import Given, Names, Person
 from app.rules import regions, tagging
@@ -310,6 +313,11 @@ LINE_PROBLEMS = {
     "unknown": lazy_gettext("There is no such visitor."),
     "too_many": lazy_gettext("Too many lines; at most %(most)s at once."),
     "no_csv": lazy_gettext("This is no CSV file."),
+    "nobody": lazy_gettext("Nobody is named: visitor_id, openid, external_userid or phone is needed."),
+    "says_nothing": lazy_gettext("A visitor_id and an external id are needed, or two external ids of one person."),
+    "elsewhere": lazy_gettext("Somebody else is called so already, whom others know, too. Ask an administrator."),
+    "many_joins": lazy_gettext("More than %(joins)s people would become one with others. Hand them in in parts."),
+    "many_tags": lazy_gettext("More than %(tags)s different tags. Is this the right column?"),
 }
 IDENTITIES = {
     "openid": "openid",
@@ -319,7 +327,8 @@ IDENTITIES = {
 
 
 def line_problem(problem: Any) -> str:
-    return str(LINE_PROBLEMS[problem.what]) % {"column": problem.column, "most": 20_000}
+    numbers = {"most": MOST_LINES, "joins": MOST_JOINS, "tags": MOST_TAGS}
+    return str(LINE_PROBLEMS[problem.what]) % {"column": problem.column, **numbers}
 
 
 RETENTION = {
