@@ -24,6 +24,7 @@ from app.ledger.timed import EDGES, FAILED, MICROSECONDS
 from app.rules.alerting import statuses
 from app.web import settings
 from app.web.errors import known_problem
+from app.web.outcomes import OUTCOMES
 
 blueprint = Blueprint("status", __name__)
 
@@ -113,7 +114,7 @@ def status() -> Response:
         age=age,
         is_late=is_late,
         round_at=seen.round_at and wording.moment(seen.round_at, desk().zone),
-        outcomes=wording.OUTCOMES,
+        outcomes=OUTCOMES,
     )
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"

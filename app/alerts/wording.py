@@ -37,20 +37,6 @@ KINDS: Mapping[str, Any] = {
     "reserve": lazy_gettext("Reserve called in"),
     "headcount": lazy_gettext("Headcount wanted"),
 }
-OUTCOMES: Mapping[str, Any] = {
-    "assigned": lazy_gettext("A new seat"),
-    "returning": lazy_gettext("The same code as before"),
-    "held": lazy_gettext("Wait for the new code"),
-    "elsewhere": lazy_gettext("Their group in another live code"),
-    "choose": lazy_gettext("Which group do you want?"),
-    "fallback": lazy_gettext("The fallback code"),
-    "full": lazy_gettext("All full"),
-    "unavailable": lazy_gettext("Nothing to join right now"),
-    "paused": lazy_gettext("Paused"),
-    "not_started": lazy_gettext("Not started"),
-    "ended": lazy_gettext("Ended"),
-    "preview": lazy_gettext("Looked at by a robot"),
-}
 CHANNELS: Mapping[str, Any] = {
     "wecom": lazy_gettext("WeCom group robot"),
     "dingtalk": lazy_gettext("DingTalk robot"),

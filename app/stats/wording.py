@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext
 
 from app.rules import regions
 from app.stats.store import Key, Names
+from app.web.outcomes import OUTCOMES
 
 gettext: Callable[..., str] = flask_babel.gettext
 
@@ -35,20 +36,6 @@ NOTHING = {
     "outcome": lazy_gettext("after the page"),
     "device": lazy_gettext("unknown"),
     "app": lazy_gettext("unknown"),
-}
-OUTCOMES = {
-    "assigned": lazy_gettext("A new seat"),
-    "returning": lazy_gettext("The same code as before"),
-    "held": lazy_gettext("Wait for the new code"),
-    "elsewhere": lazy_gettext("Their group in another live code"),
-    "choose": lazy_gettext("Which group do you want?"),
-    "fallback": lazy_gettext("The fallback code"),
-    "full": lazy_gettext("All full"),
-    "unavailable": lazy_gettext("Nothing to join right now"),
-    "paused": lazy_gettext("Paused"),
-    "not_started": lazy_gettext("Not started"),
-    "ended": lazy_gettext("Ended"),
-    "preview": lazy_gettext("Looked at by a robot"),
 }
 DEVICES = {
     "ios": "iPhone",
