@@ -20,8 +20,9 @@ from app.db.audit import AuditEntry
 from app.ledger import CountKey, Ledger
 from app.rules import capacity
 from app.rules.alerting import OVERFLOW_LASTS, Facts, Thresholds
-from app.rules.forecast import Headcount, Hour, Outlook, Stock, outlook, wants_headcount
+from app.rules.forecast import Outlook, outlook, wants_headcount
 from app.rules.model import Count, Member, MemberState, Mode, RegionPolicy, Snapshot
+from app.rules.stock import Headcount, Hour, Stock
 
 HISTORY = timedelta(days=14)
 FORECAST_EVERY = timedelta(minutes=30)

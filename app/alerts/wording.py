@@ -14,7 +14,8 @@ from flask_babel import force_locale, format_datetime, lazy_gettext
 
 from app.rules import regions
 from app.rules.alerting import SWAPPED
-from app.rules.forecast import HOUR, Between
+from app.rules.forecast import Between
+from app.rules.rhythm import HOUR
 from app.web.i18n import LOCALES, language
 
 gettext: Callable[..., str] = flask_babel.gettext

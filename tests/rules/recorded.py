@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from app.rules.forecast import Headcount, Hour, Stock
+from app.rules.stock import Headcount, Hour, Stock
 from tests import make
 
 FOLDER = Path(__file__).parent / "series"
@@ -74,3 +74,9 @@ def read(file: Path) -> Series:
     with file.open(encoding="utf-8") as lines:
         facts = json.loads(next(lines).removeprefix("# "))
         return Series(facts, list(csv.reader(lines)))
+
+
+def steady(seats: int, *, days: int = 4, pressed: int = 0, until: datetime = make.NOW) -> tuple[Hour, ...]:
+    """The same number of seats every hour."""
+    hours = days * 24
+    return tuple(Hour(until - timedelta(hours=hours - n), seats, pressed) for n in range(hours))
