@@ -10,13 +10,15 @@ from flask import Blueprint, Response, current_app, g, make_response, redirect, 
 
 from app.db import db
 from app.db.audit import Actor
-from app.people import store
+from app.people import orders, store, wording
 from app.people.desk import DESK, Desk
 from app.rules import regions
 from app.web import settings
 from app.web.csrf import csrf, same_origin
 from app.web.errors import known_problem
 from app.web.i18n import language
+
+ORDERS_SHOWN = 200
 
 blueprint = Blueprint("me", __name__)
 csrf.exempt(blueprint)  # a token would need a session; the visitor's cookie is not sent from other sites (Lax)
@@ -36,6 +38,11 @@ def me() -> Response:
         render_template(
             "people/me.html",
             person=people[0] if people else None,
+            first_placement=visitor.first_placement if visitor is not None else None,
+            called=orders.identities_of(db.session, None, visitor.id) if visitor is not None else [],
+            bought=orders.orders_of(db.session, None, visitor.id, ORDERS_SHOWN) if visitor is not None else [],
+            names=wording.IDENTITIES,
+            money=wording.money,
             place=regions.name(people[0].region, language(), full=True) if people and people[0].region else "",
             is_known=key is not None,
             is_done="done" in request.args,

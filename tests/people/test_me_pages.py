@@ -7,12 +7,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from app.people.models import Visitor
+from app.people.models import Identity, Order, Visitor
 from app.pipeline.fold import fold
 from app.scan.cookie import Kept
 from app.scan.visitor import COOKIE
-from tests.happen import at, count, event, happened, transaction
+from tests.happen import at, count, event, happened, rows, transaction
 from tests.people.conftest import Town
+from tests.people.test_orders import call_them, hand_in
 
 VISITOR = "YW5uIHdhcyBoZXJlISEhIQ"  # a key as the scan door makes them
 ORIGIN = {"Origin": "http://localhost"}
@@ -24,7 +25,7 @@ def phone(app: Flask, engine: Engine, town: Town) -> FlaskClient:
     happened(
         engine,
         event("choose", visitor=VISITOR, at=at("2026-11-02 10:00"), outcome="assigned", tag="母婴",
-              choice_id=town.choice, member_id=town.member),
+              choice_id=town.choice, member_id=town.member, placement="门口"),
     )  # fmt: skip
     return bring_cookie(app, app.test_client())
 
@@ -54,6 +55,23 @@ def test_a_scanner_sees_what_is_kept_of_them(phone: FlaskClient) -> None:
         "Delete everything",
     ):
         assert shown in text, shown
+
+
+def test_what_was_added_to_them_is_shown_too(engine: Engine, town: Town, phone: FlaskClient) -> None:
+    [me] = [row["id"] for row in rows(engine, Visitor) if row["key"] == VISITOR]
+    for kind, value in (("openid", "o-me-1"), ("phone", "13800138000")):
+        call_them(town.bob, me, kind, value)
+    hand_in(town.carl, "B-1,5,CNY,,2026-11-04 10:00,,,")  # somebody else's
+    hand_in(town.bob, f"A-1,99.5,CNY,面膜,2026-11-03 10:00,{me},,")
+    text = page(phone)
+    for shown in ("门口", "o-me-1", "Phone (digest)", "面膜 · 99.50 CNY · A-1"):
+        assert shown in text, shown
+    assert "B-1" not in text
+    assert "138001" not in text
+    assert phone.post("/me/erase", headers=ORIGIN).status_code == 303
+    assert count(engine, Identity) == 0
+    assert {row["visitor_id"] for row in rows(engine, Order)} == {None}
+    assert "Nothing is kept" in page(bring_cookie(phone.application, phone.application.test_client()))
 
 
 def test_what_is_the_panel_s_alone_is_not_shown(phone: FlaskClient) -> None:
