@@ -140,6 +140,7 @@ READERS: Mapping[str, tuple[str, Callable[[str, Context], Any]]] = {
     "placement": ("placement", _word),
     "device": ("device", _word),
     "app": ("app", _word),
+    "language": ("language", _word),
     "pressed": ("pressed", _flag),
     "from": ("since", _start),
     "to": ("until", _end),

@@ -77,6 +77,7 @@ class Filter(PageQuery):
     without_tag = Text(TAG_CHARACTERS, load_default="")
     device = Text(40, load_default="")
     app = Text(40, load_default="")
+    language = Text(40, load_default="", metadata={"description": "Of their browser, as `zh` or `en`."})
     pressed = Flag(text=True)
     stage = Word(*STAGES, metadata={"description": "Of the life cycle; its thresholds are set in the panel."})
     rfm = Word(*RFM_CLASSES, metadata={"description": "Recency, frequency, money of buyers: 1 high, 0 low."})

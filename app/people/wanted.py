@@ -42,6 +42,7 @@ class Wanted:
     without_tag: str = ""
     device: str = ""
     app: str = ""
+    language: str = ""
     pressed: bool | None = None
     stage: Bounds | None = None
     rfm: Buyer | None = None
@@ -136,7 +137,7 @@ def _own_conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
 
 
 def _profile_conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    named = ((Visitor.device, wanted.device), (Visitor.app, wanted.app))
+    named = ((Visitor.device, wanted.device), (Visitor.app, wanted.app), (Visitor.language, wanted.language))
     return [column == value for column, value in named if value]
 
 

@@ -266,6 +266,7 @@ FILTER_WORDS = {
     "placement": lazy_gettext("came by %(value)s"),
     "device": lazy_gettext("on %(value)s"),
     "app": lazy_gettext("in %(value)s"),
+    "language": lazy_gettext("language %(value)s"),
     "from": lazy_gettext("seen from %(value)s"),
     "to": lazy_gettext("until %(value)s"),
     "since": lazy_gettext("seen from %(value)s"),

@@ -1,5 +1,6 @@
 """Filters beyond place and time, kept as segments; stages and buyers."""
 
+import re
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from app.people import wanted as asked
 from app.people.models import Identity, Order, Segment, Worth
 from app.people.wanted import Eyes
 from app.rules.lifecycle import STAGES
-from tests.happen import at, count
+from tests.happen import at, count, event, happened
 from tests.make import NOW, ZONE
 from tests.panel import Somebody, logged_in, share
 from tests.people.conftest import Town
@@ -56,6 +57,19 @@ def test_every_filter_finds_whom_it_should(town: Town, bought: int) -> None:
     for query, bobs, all_ in expected:
         assert (found(town.bob, **query), found(town.alice, **query)) == (bobs, all_), query
     assert found(town.carl, q="o-ann") == found(town.carl, q="A-1") == 0
+
+
+@on_sqlite
+def test_people_are_found_by_language_and_by_poster(app: Flask, engine: Engine, town: Town) -> None:
+    happened(engine, event(visitor="eve", live_code_id=2, at=at("2026-11-04 10:00"), language="en", placement="hall"))
+    for query, number in (
+        ({"language": "en"}, 1), ({"language": "zh"}, 2), ({"language": "fr"}, 0), ({"placement": "hall"}, 1),
+        ({"language": "en", "placement": "门口"}, 0), ({"live_code_id": 2, "language": "zh"}, 1),
+    ):  # fmt: skip
+        assert found(town.bob, **query) == number, query
+    page = logged_in(app, town.bob).get("/visitors?language=en&placement=hall&lang=en").text
+    assert '<option value="en" selected>' in page
+    assert re.search(r'<input[^>]*name="placement"[^>]*value="hall"', page)
 
 
 def test_everybody_is_in_one_stage_and_every_buyer_in_one_class(town: Town, bought: int) -> None:
