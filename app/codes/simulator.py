@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from app.codes.cards import count_key
 from app.codes.models import Member
 from app.ledger import Ledger
-from app.rules import routing
+from app.rules import simulation
 from app.rules.model import Seat, Snapshot
 from app.rules.regions import Place
-from app.rules.routing import Simulation
+from app.rules.simulation import Simulation
 from app.rules.targeting import Position
 
 
@@ -32,7 +32,7 @@ def simulate(
     position: Position | None = None,
 ) -> Simulation:
     """Raises LedgerDown where nobody can be counted."""
-    return routing.simulate(
+    return simulation.simulate(
         snapshot,
         choice_id=choice_id,
         place=place,

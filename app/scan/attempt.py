@@ -14,7 +14,7 @@ from typing import Protocol
 
 from app.ledger import Answer as ClaimAnswer
 from app.ledger import Assigned, Claim, CountKey, Held, Ledger, NoRoom, Returning, Stale
-from app.rules import capacity, routing
+from app.rules import capacity, routing, simulation
 from app.rules.model import ChoicePolicy, Decision, Member, Outcome, Plan, Seat, Snapshot
 from app.rules.regions import Place, nearest_city
 from app.rules.tally import ScanEvent
@@ -104,7 +104,7 @@ class Attempt:
 
     def trial(self, choice_id: int | None) -> Answer:
         keys = count_keys(self.snapshot, self.snapshot.members, self.now)
-        simulation = routing.simulate(
+        told = simulation.simulate(
             self.snapshot,
             choice_id=choice_id,
             place=self.place,
@@ -114,8 +114,8 @@ class Attempt:
             roll=self.means.roll(),
             position=self.scanner.position,
         )
-        choices = self._rooms() if simulation.decision.outcome is Outcome.CHOOSE else ()
-        return Answer(simulation.decision, self.snapshot, choices=choices, is_trial=True)
+        choices = self._rooms() if told.decision.outcome is Outcome.CHOOSE else ()
+        return Answer(told.decision, self.snapshot, choices=choices, is_trial=True)
 
     # -- from the ledger's answer to ours ----------------------------------------------------------------------------
 
