@@ -9,6 +9,7 @@ import contextlib
 import secrets
 import threading
 import time
+from collections.abc import Callable
 
 from app.ledger import keys
 from app.ledger.protocol import LedgerDown, NotReady
@@ -21,15 +22,25 @@ CLOSED_MILLISECONDS = 600_000
 
 
 class Loader:
-    def __init__(self, scripts: Scripts, truth: Truth) -> None:
+    """`wait_seconds`: how long one waits for another's load. `clock`: seconds since 1970."""
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        truth: Truth,
+        wait_seconds: float = WAIT_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._scripts = scripts
         self._truth = truth
+        self._wait_seconds = wait_seconds
+        self._clock = clock
         self._turns = [threading.Lock() for _ in range(64)]
 
     def ensure(self, live_code_id: int) -> Standing | None:
         """Where the live code stands, after it was loaded if need be; None when there is no such live code."""
         with self._turns[live_code_id % len(self._turns)]:
-            deadline = time.monotonic() + WAIT_SECONDS
+            deadline = time.monotonic() + self._wait_seconds
             while True:
                 standing = self._truth.standing(live_code_id)
                 if standing is None:
@@ -59,7 +70,7 @@ class Loader:
             epoch = self._scripts.command(bucket, b"HGET", key, b"e")
             if epoch is None:
                 stones = self._truth.tombstones() if stones is None else stones
-                life = self._truth.next_life(int(time.time())) if life is None else life
+                life = self._truth.next_life(int(self._clock())) if life is None else life
                 for start in range(0, len(stones), 1000):
                     part = stones[start : start + 1000]
                     self._scripts.command(bucket, b"SADD", keys.prefix(bucket).encode() + b"x", *part)
@@ -72,7 +83,7 @@ class Loader:
     def _go_on_after(self, bucket: int, newest: int) -> None:
         """New entries must be newer than all that SQL has seen, even if the clock was set back meanwhile. `newest`: in
         milliseconds since 1970."""
-        if newest > time.time() * 1000:
+        if newest > self._clock() * 1000:
             name, id_ = keys.stream(bucket).encode(), b"%d-0" % (newest + 1)
             with contextlib.suppress(LedgerDown):  # it is already further
                 self._scripts.command(bucket, b"XADD", name, id_, b"e", b"")

@@ -46,15 +46,15 @@ class Told:
 class Recent:
     """Safe over threads and across fork."""
 
-    def __init__(self, servers: Servers, spool: Spool) -> None:
-        self._servers, self._spool = servers, spool
+    def __init__(self, servers: Servers, spool: Spool, most_remembered: int = MOST_REMEMBERED) -> None:
+        self._servers, self._spool, self._most_remembered = servers, spool, most_remembered
         self._told: deque[Told] = deque()
         self._forgotten = 0
         self._watch = Watch(self._is_all_drained, LOOK_SECONDS)
 
     def note(self, bucket: int, epoch: int, event: ScanEvent, answer: Mapping[str, Any]) -> None:
         """Redis has acknowledged this event."""
-        if len(self._told) >= MOST_REMEMBERED:
+        if len(self._told) >= self._most_remembered:
             self._told.popleft()
             self._forgotten += 1
         self._told.append(Told(monotonic(), bucket, epoch, event, answer))

@@ -50,10 +50,12 @@ class Entry:
 
 
 class Streams:
-    """One reader. Not for several threads at once."""
+    """One reader. Not for several threads at once. `take_over_milliseconds`: after so long what another one holds is
+    taken to be a killed one's."""
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, servers: Servers, take_over_milliseconds: int = TAKE_OVER_MILLISECONDS) -> None:
         self._servers = servers
+        self._take_over_milliseconds = take_over_milliseconds
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}".encode()
         self._pid = os.getpid()
         self._owes = False  # entries of ours were read and not acknowledged
@@ -102,7 +104,7 @@ class Streams:
         return [_entry(bucket, one) for bucket, entries in found for one in entries if one[1] is not None]
 
     def _taken_over(self) -> list[Entry]:
-        idle = b"%d" % TAKE_OVER_MILLISECONDS
+        idle = b"%d" % self._take_over_milliseconds
         tail = [_GROUP, self._name, idle, b"0-0", b"COUNT", b"%d" % PER_STREAM]
         answers = self._of_group([(b, [b"XAUTOCLAIM", name, *tail]) for b, name in enumerate(_STREAMS)])
         return [_entry(bucket, one) for bucket, answer in enumerate(answers) for one in answer[1] if one[1] is not None]

@@ -48,9 +48,9 @@ def lock_name(code: LiveCode) -> bytes:
 
 
 def test_live_code_that_another_one_loads_is_waited_for_and_given_up(
-    world: World, loader: Loader, store_url: str, monkeypatch: pytest.MonkeyPatch
+    world: World, ledger: RedisLedger, store_url: str
 ) -> None:
-    monkeypatch.setattr("app.ledger.loading.WAIT_SECONDS", 0.2)
+    ledger._loader = loader = Loader(ledger._scripts, ledger._truth, wait_seconds=0.2)
     code = world.live_code()
     world.member(code)
     with redis.Redis.from_url(store_url) as client:
@@ -64,9 +64,9 @@ def test_live_code_that_another_one_loads_is_waited_for_and_given_up(
 
 
 def test_rebuild_leaves_alone_what_another_one_loads(
-    world: World, ledger: RedisLedger, store_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: World, ledger: RedisLedger, store_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.ledger.loading.WAIT_SECONDS", 0.2)
+    ledger._loader = Loader(ledger._scripts, ledger._truth, wait_seconds=0.2)
     busy, idle = world.live_code(), world.live_code()
     for code in (busy, idle):
         world.member(code)
@@ -119,7 +119,7 @@ def test_load_that_fails_leaves_no_lock(
 
 
 def test_epochs_and_streams_go_on_when_the_clock_was_set_back(
-    world: World, ledger: RedisLedger, engine: Engine, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, ledger: RedisLedger, engine: Engine, store_url: str, tmp_path: Path
 ) -> None:
     code = world.live_code()
     a = world.member(code, capacity=50)
@@ -134,10 +134,8 @@ def test_epochs_and_streams_go_on_when_the_clock_was_set_back(
         with engine.begin() as connection:
             connection.execute(sa.update(member_counts).values(mark=ahead))
             connection.execute(sa.update(seats).values(mark=ahead))
-        real = time.time
-        monkeypatch.setattr("app.ledger.loading.time.time", lambda: real() - 3600)
+        ledger._loader = Loader(ledger._scripts, ledger._truth, clock=lambda: time.time() - 3600)
         world.crowd(code, 2)
-        monkeypatch.undo()
         ((newest, _),) = client.xrevrange(keys.stream(keys.bucket_of(f"lc:{code.id}")), count=1)
         assert int(newest.partition(b"-")[0]) << streams.MARK_BITS >= ahead
         ledger._loader._go_on_after(keys.bucket_of(f"lc:{code.id}"), ahead >> streams.MARK_BITS)  # it is further

@@ -134,9 +134,9 @@ def test_what_was_drained_is_remembered_no_longer(
 
 
 def test_what_nobody_remembers_is_counted(
-    world: World, ledger: RedisLedger, store: "redis.Redis", spool: Spool, monkeypatch: pytest.MonkeyPatch
+    world: World, ledger: RedisLedger, store: "redis.Redis", spool: Spool
 ) -> None:
-    monkeypatch.setattr("app.ledger.recent.MOST_REMEMBERED", 5)
+    ledger._recent = Recent(ledger._servers, spool, most_remembered=5)
     code = world.live_code()
     world.member(code)
     world.crowd(code, 8)

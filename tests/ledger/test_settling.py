@@ -36,8 +36,8 @@ class Pipeline:
         self.engine, self.folder = engine, folder
         self.servers, self.truth = Servers(store_url), Truth(engine, SECRET)
 
-    def reader(self) -> Drainer:
-        source = StreamSource(Streams(self.servers), self.truth)
+    def reader(self, **more: int) -> Drainer:
+        source = StreamSource(Streams(self.servers, **more), self.truth)
         return Drainer(self.engine, self.folder / "spool", happen.audience(), streams=source)
 
 
@@ -191,15 +191,12 @@ def test_rebuild_begins_again_with_everything_that_was_drained(
     world.check_books()
 
 
-def test_killed_reader_s_entries_are_given_to_another(
-    world: World, engine: Engine, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.ledger.streams.TAKE_OVER_MILLISECONDS", 1)
+def test_killed_reader_s_entries_are_given_to_another(world: World, engine: Engine, pipeline: Pipeline) -> None:
     code = world.live_code()
     world.member(code)
     world.crowd(code, 30)
     assert len(Streams(pipeline.servers).read()) == 30  # and then it was killed
-    pipeline.reader().run_until_empty()
+    pipeline.reader(take_over_milliseconds=1).run_until_empty()
     assert happen.count(engine, events) == 30
     assert settled(engine) == kept(world)
 
