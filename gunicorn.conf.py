@@ -5,8 +5,12 @@ import logging
 import os
 import re
 import sys
+from typing import Any
+
+from flask import Flask
 
 from app.settings import SettingsError, load_from_process
+from app.web.warm import warm
 
 try:
     _settings = load_from_process()
@@ -19,14 +23,19 @@ worker_class = "gthread"
 threads = _settings.threads
 http_parser = "auto"  # gunicorn_h1c, the parser in C, wherever it is installed; requirements.txt asks for it
 
-# The application, its translations and the place database are loaded once and shared by all workers.
+# The application, its templates and texts and the place database are loaded once and shared by all workers.
 preload_app = True
 
 
-def when_ready(_server: object) -> None:
-    """What was loaded stays for good: out of sight of the garbage collector it is not walked through again and again
+def when_ready(server: Any) -> None:
+    """Nobody's first page waits for its templates to be compiled.
+
+    What was loaded stays for good: out of sight of the garbage collector it is not walked through again and again
     (150 ms each time, in the middle of somebody's scan), and workers go on sharing its memory. A page of thousands of
     rows is no reason to look for garbage ten times while it is made."""
+    app = server.app.wsgi()
+    if isinstance(app, Flask):  # a benchmark serves less
+        warm(app)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

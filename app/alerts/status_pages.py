@@ -18,10 +18,10 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 from app.accounts.guard import login_required
 from app.alerts import store, wording
 from app.alerts.desk import DESK, Behind, Desk
+from app.alerts.standing import members_by_status
 from app.db import db
 from app.ledger import LedgerDown
 from app.ledger.timed import EDGES, FAILED, MICROSECONDS
-from app.rules.alerting import statuses
 from app.web import settings
 from app.web.errors import known_problem
 from app.web.outcomes import OUTCOMES
@@ -84,10 +84,7 @@ def _ledger(now: datetime) -> tuple[float | None, Mapping[str, int] | None]:
     try:
         desk().ledger.version(0)
         took = time.perf_counter() - began
-        found: dict[str, int] = {}
-        for facts in desk().survey.standing(db.session, now):
-            for status, count in statuses(facts, now).items():
-                found[status] = found.get(status, 0) + count
+        found = members_by_status(db.session, desk().ledger, now)
     except LedgerDown:
         return None, None
     return took, found

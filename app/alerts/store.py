@@ -186,9 +186,11 @@ def backlog(session: Session, since: datetime) -> Backlog:
 
 
 def scans_since(session: Session, since: datetime) -> Mapping[str, int]:
-    """Scans by outcome of the local day that began at `since`, all live codes together."""
+    """Scans by outcome of the local day that began at `since`, all live codes together. Looked up live code by live
+    code, which the index answers: by the day alone all days there are would be read."""
     table = sa.table(
         "rollup_outcome_day", *(sa.column(name) for name in ("live_code_id", "key", "scans")), sa.column("day", sa.Date)
     )
-    query = sa.select(table.c.key, sa.func.sum(table.c.scans)).where(table.c.day == since.date()).group_by(table.c.key)
+    this_day = sa.and_(table.c.live_code_id.in_(sa.select(_live_codes.c.id)), table.c.day == since.date())
+    query = sa.select(table.c.key, sa.func.sum(table.c.scans)).where(this_day).group_by(table.c.key)
     return {row[0] or "unknown": int(row[1]) for row in session.execute(query)}

@@ -11,7 +11,6 @@ from datetime import datetime, time, timedelta, tzinfo
 from enum import IntEnum
 from typing import Any
 
-from app.rules.capacity import status_of
 from app.rules.forecast import Outlook
 from app.rules.model import Member, MemberState, RegionPolicy, Snapshot
 from app.rules.regions import covers
@@ -288,12 +287,3 @@ PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), tim
 def try_again_at(now: datetime, failures: int) -> datetime | None:
     """When to send once more after so many failures; None: give up."""
     return now + PAUSES[failures - 1] if failures <= len(PAUSES) else None
-
-
-def statuses(facts: Facts, now: datetime) -> Mapping[str, int]:
-    """How many members are in which of the contract's states."""
-    found: dict[str, int] = {}
-    for member in facts.snapshot.members:
-        status = status_of(member, facts.taken.get(member.id, 0), now)
-        found[status] = found.get(status, 0) + 1
-    return found

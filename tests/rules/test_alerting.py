@@ -19,7 +19,6 @@ from app.rules.alerting import (
     next_work_begins,
     only_the_last,
     send_at,
-    statuses,
     try_again_at,
 )
 from app.rules.forecast import Learnt, Outlook
@@ -326,10 +325,3 @@ def test_pauses_grow_until_nobody_tries_again() -> None:
     pauses = [try_again_at(NOW, failures) for failures in range(1, 7)]
     assert pauses[:5] == [NOW + hours(h) for h in (1 / 60, 5 / 60, 0.5, 2, 6)]
     assert pauses[5] is None
-
-
-def test_states_are_counted() -> None:
-    found = facts(
-        make.member(1, expires_at=NOW), make.member(2), make.member(3), make.member(4, capacity=1), taken={4: 1}
-    )
-    assert statuses(found, NOW) == {"expired": 1, "active": 2, "full": 1}
