@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.db.among import among
 from app.db.upsert import Insert, insert_rows
 from app.ledger import keys, packing
 from app.ledger.streams import MARK_BITS, Entry
@@ -98,13 +99,11 @@ def _not_erased(connection: Connection, rows: Sequence[Row], truth: Truth) -> li
         for place in (EVERYWHERE, row["live_code_id"]):
             stones.setdefault(truth.tombstone(row["visitor"], place), []).append(row)
     gone = set()
-    names = list(stones)
-    for start in range(0, len(names), 500):
-        part = tombstones.c.visitor_hash.in_(names[start : start + 500])
-        for stone in connection.execute(sa.select(tombstones).where(part)):
-            for row in stones[stone.visitor_hash]:
-                if datetime.fromtimestamp((row["mark"] >> MARK_BITS) / 1000, UTC) <= stone.at:
-                    gone.add((row["scope"], row["visitor"]))
+    theirs = among(connection, tombstones.c.visitor_hash, stones)
+    for stone in connection.execute(sa.select(tombstones).where(theirs)):
+        for row in stones[stone.visitor_hash]:
+            if datetime.fromtimestamp((row["mark"] >> MARK_BITS) / 1000, UTC) <= stone.at:
+                gone.add((row["scope"], row["visitor"]))
     return [row for row in rows if (row["scope"], row["visitor"]) not in gone]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from app.db.among import among
 from app.db.upsert import Insert, insert_rows
 from app.people.models import Alias, Tag, Visitor, VisitorLiveCode, VisitorTag
 from app.rules.model import ChoicePolicy
@@ -50,9 +51,9 @@ def absorb(connection: Connection, events: Sequence[ScanEvent]) -> None:
 
 def by_their_own_keys(connection: Connection, events: Sequence[ScanEvent]) -> Sequence[ScanEvent]:
     """The same events; those of another browser of somebody known under the key SQL knows them by."""
-    keys = {event.visitor for event in events}
+    keys = {event.visitor for event in events if event.visitor}
     query = sa.select(_ALIASES.c.key, _VISITORS.c.key).join(_VISITORS, _VISITORS.c.id == _ALIASES.c.visitor_id)
-    own = {row[0]: row[1] for row in connection.execute(query.where(_ALIASES.c.key.in_(keys)))}
+    own = {row[0]: row[1] for row in connection.execute(query.where(among(connection, _ALIASES.c.key, keys)))}
     if not own:
         return events
     return [event.with_answer(visitor=own[event.visitor]) if event.visitor in own else event for event in events]
@@ -109,7 +110,7 @@ def _sums(events: Sequence[ScanEvent], key: Any) -> dict[Any, _Sum]:
 def _add_visitors(connection: Connection, events: Sequence[ScanEvent]) -> Mapping[str, int]:
     """Makes and updates the visitors, and locks their rows until the transaction ends; their ids by key."""
     sums = _sums(events, lambda e: e.visitor)
-    query = sa.select(_VISITORS.c.key, _VISITORS.c.id).where(_VISITORS.c.key.in_(sums))
+    query = sa.select(_VISITORS.c.key, _VISITORS.c.id).where(among(connection, _VISITORS.c.key, sums))
     known: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     rows = [{"id": known.get(key), **_visitor_row(key, found)} for key, found in sums.items()]
     written = insert_rows(connection, _VISITORS, rows, _merge_visitors)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from app.db import writing
+from app.db.among import among
 from app.db.audit import Actor, record
 from app.db.upsert import insert
 from app.people.models import (
@@ -93,7 +94,7 @@ class Eraser:
         caller's transaction ends."""
         _lock(connection, shared=True)
         digests = {self.digest(event.visitor): event.visitor for event in events if event.visitor}
-        rows = connection.execute(sa.select(_ERASED).where(_ERASED.c.digest.in_(digests)))
+        rows = connection.execute(sa.select(_ERASED).where(among(connection, _ERASED.c.digest, digests)))
         erased = {(digests[row.digest], row.live_code_id): row.erased_at for row in rows}
         if not erased:
             return events
