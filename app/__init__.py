@@ -3,7 +3,7 @@
 import logging
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, has_request_context
 from sqlalchemy.orm import Session
 
 # Every table there is, so that migrations know of those, too, that no page below asks for.
@@ -33,7 +33,7 @@ from app.codes import today_pages
 from app.codes.changes import bumped
 from app.codes.desk import DESK
 from app.codes.figures import FIGURES
-from app.db import db
+from app.db import db, patience
 from app.db.engine import engine_options
 from app.db.migrate import migrations
 from app.ledger import LedgerDown
@@ -116,6 +116,8 @@ def _configure(app: Flask, settings: Settings) -> None:
 def _prepare_storage(app: Flask, settings: Settings) -> None:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # password hashes, and who holds which seat
     db.init_app(app)
+    with app.app_context():
+        patience.bind(db.engine, settings.database_seconds, has_request_context)
     migrations.init_app(app)
 
 

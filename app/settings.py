@@ -27,6 +27,7 @@ NAMES = (
     "HUOZI_ADMIN_EMAIL",
     "HUOZI_ALERT_NETWORKS",
     "HUOZI_BIND",
+    "HUOZI_DATABASE_SECONDS",
     "HUOZI_DATABASE_URL",
     "HUOZI_DATA_DIR",
     "HUOZI_ENV",
@@ -68,6 +69,7 @@ class Settings:
     timezone: str
     language: str
     admin_email: str  # the first administrator, made where there is none
+    database_seconds: int = 15  # for one statement of a page, on PostgreSQL
     alert_networks: tuple[Network, ...] = ()  # not public, and yet messages may be sent there
     metrics_token: str = field(default="", repr=False)  # "" = /metrics answers this very machine alone
     unknown_names: tuple[str, ...] = ()  # HUOZI_* nobody reads: most likely misspelt
@@ -127,6 +129,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         threads=read.number("HUOZI_THREADS", 16, 1, 256),
         data_dir=data_dir,
         database_url=_database_url(read, data_dir),
+        database_seconds=read.number("HUOZI_DATABASE_SECONDS", 15, 1, 600),
         redis_url=_redis_url(read),
         public_url=_public_url(read, env, port),
         trusted_proxies=_networks(read, "HUOZI_TRUSTED_PROXIES"),

@@ -24,7 +24,7 @@ class Bounded(psycopg.Connection[Any]):
     down: whether it is back is found out by a new connection, which says more than one that may be dead."""
 
     breaker: Breaker
-    seconds: float
+    seconds: float | None  # None: as long as it takes
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         if self.breaker.is_open:
