@@ -24,15 +24,15 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def test_breaker_lets_one_caller_a_pause_find_out() -> None:
-    breaker = Breaker(0.1, 0.1)
+    breaker = Breaker(1.5, 0.3)
     assert not breaker.is_open and not breaker.refuses()
     breaker.trip()
     assert breaker.is_open and breaker.refuses()
-    time.sleep(0.11)
+    time.sleep(0.31)
     assert not breaker.is_resting
     assert [breaker.refuses() for _ in range(3)] == [False, True, True]
     assert breaker.is_resting
-    time.sleep(0.11)  # whoever asks has not answered yet
+    time.sleep(0.31)  # whoever asks has not answered yet
     assert breaker.refuses()
     breaker.mend()
     breaker.mend()

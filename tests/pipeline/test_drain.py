@@ -308,9 +308,12 @@ def test_chores_are_done_once_an_hour(engine: Engine, folder: Path) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=drainer.run, args=(stop,))
     thread.start()
-    time.sleep(1.2)
-    stop.set()
-    thread.join(10)
+    try:
+        wait_for(lambda: done, 10)
+        time.sleep(1.2)
+    finally:
+        stop.set()
+        thread.join(10)
     assert done == [1]
 
 
