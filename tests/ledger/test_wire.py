@@ -19,7 +19,7 @@ from app.ledger.scripts import SLOTS, Scripts
 from app.ledger.servers import Servers
 from app.ledger.streams import Streams
 from app.ledger.watch import Watch
-from app.ledger.wire import ANSWER_SECONDS, Refused, encode
+from app.ledger.wire import ANSWER_SECONDS, Refused, Wire, encode
 from tests.servers import Running, free_port, start_redis
 
 PING = encode([b"PING"])
@@ -110,6 +110,18 @@ def test_server_that_is_gone_is_in_doubt_only_for_who_was_talking_to_it() -> Non
                 with pytest.raises(LedgerDown) as refused:
                     others.ask(0, PING)
                 assert not isinstance(refused.value, InDoubt)
+
+
+def test_server_that_takes_nothing_and_one_that_says_nothing_are_waited_for_no_longer_than_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        wire = Wire(("127.0.0.1", deaf.getsockname()[1]), (), None)
+        try:
+            with pytest.raises(TimeoutError):
+                wire.ask(PING, 0.2)
+            with pytest.raises(TimeoutError):
+                wire.ask(b"x" * 50_000_000, 0.2)
+        finally:
+            wire.close()
 
 
 def test_server_that_comes_back_is_found_without_anybody_waiting() -> None:
