@@ -18,7 +18,7 @@ from app.alerts.models import Alert, AlertChannel, Delivery, SwapLink
 from app.alerts.survey import labels
 from app.db import db, writing
 from app.ledger import LedgerDown
-from app.rules.alerting import SWAPPED
+from app.rules.alerting import QUEUED, SWAPPED
 from app.rules.forecast import Outlook
 from app.web.conflicts import Differences, differences, form_version, is_stale
 from app.web.paging import read_page
@@ -59,7 +59,7 @@ def index() -> Answer:
     """What holds now, and the channels that tell of it."""
     alerts = store.open_alerts(db.session, _seen())
     channels = store.channels_of(db.session, current_user.id)
-    to_swap = len({alert.member_id for alert in alerts if alert.kind in SWAPPED})
+    to_swap = len({alert.member_id for alert in alerts if alert.kind in QUEUED})
     return render_template("alerts/index.html", alerts=_shown(alerts), channels=channels, to_swap=to_swap)
 
 
@@ -99,13 +99,13 @@ def log() -> Answer:
 
 
 def _told(rows: Sequence[Delivery]) -> dict[int, list[str]]:
-    """What each of these messages told of: "3群: Code expired"."""
+    """What each of these messages told of: "3群 · Code expired"."""
     alerts = store.told_alerts(db.session, {alert_id for row in rows for alert_id in row.alert_ids}, _seen())
     codes = store.names_of_codes(db.session, [alert.live_code_id for alert in alerts.values()])
     names = labels(db.session, [alert.member_id for alert in alerts.values() if alert.member_id is not None])
     return {
         row.id: [
-            f"{names.get(alert.member_id or 0, ('', ''))[0] or codes.get(alert.live_code_id, '')}: "
+            f"{names.get(alert.member_id or 0, ('', ''))[0] or codes.get(alert.live_code_id, '')} · "
             f"{wording.KINDS[alert.kind]}"
             for alert_id in row.alert_ids
             if (alert := alerts.get(alert_id)) is not None

@@ -33,9 +33,9 @@ def _seen(column: Any, seen: Any) -> sa.ColumnElement[bool]:
 
 
 def open_alerts(session: Session, seen: Any, *, limit: int = 100) -> list[Alert]:
-    """What holds now, the most urgent first; what somebody has seen comes last."""
+    """What holds now, the most urgent first, what is dead before what will be; what somebody has seen comes last."""
     query = sa.select(Alert).where(Alert.ended_at.is_(None), Alert.is_silent.is_(False))
-    order = (Alert.seen_at.is_not(None), Alert.level.desc(), Alert.due_at, Alert.id)
+    order = (Alert.seen_at.is_not(None), Alert.level.desc(), Alert.kind != "expired", Alert.due_at, Alert.id)
     return list(session.scalars(query.where(_seen(Alert.live_code_id, seen)).order_by(*order).limit(limit)))
 
 

@@ -13,7 +13,7 @@ import flask_babel
 from flask_babel import force_locale, format_datetime, lazy_gettext
 
 from app.rules import regions
-from app.rules.alerting import SWAPPED
+from app.rules.alerting import QUEUED
 from app.rules.forecast import Between
 from app.rules.rhythm import HOUR
 from app.web.i18n import LOCALES, language
@@ -67,6 +67,14 @@ REASONS: Mapping[str, Any] = {
     "unreadable": lazy_gettext("The key was stored under another secret of this service: enter it again."),
     "address": lazy_gettext("This is no address of that service."),
     "not accepted": lazy_gettext("The service did not accept it."),
+    **dict.fromkeys(
+        ("ConnectionError", "ConnectTimeout", "ReadTimeout", "Timeout", "TimeoutError", "ConnectionRefusedError"),
+        lazy_gettext("The server does not answer."),
+    ),
+    **dict.fromkeys(
+        ("SSLError", "SSLCertVerificationError"), lazy_gettext("The server's certificate cannot be trusted.")
+    ),
+    "SMTPAuthenticationError": lazy_gettext("The mailbox did not take the name or the password."),
 }
 
 
@@ -80,9 +88,6 @@ LINKS_OVER: Mapping[str, Any] = {
     "gone": lazy_gettext("This code is no longer in use. There is nothing to do."),
 }
 ACTIONS: Mapping[str, Any] = {
-    "swap_link.made": lazy_gettext("Swap link made"),
-    "swap_link.used": lazy_gettext("Swap link used"),
-    "swap_link.revoked": lazy_gettext("Swap link withdrawn"),
     "alert_channel.made": lazy_gettext("Alert channel made"),
     "alert_channel.changed": lazy_gettext("Alert channel changed"),
     "alert_channel.deleted": lazy_gettext("Alert channel deleted"),
@@ -246,7 +251,7 @@ def text(lines: Sequence[Line], now: datetime, zone: tzinfo, public_url: str) ->
         more = len(lines) - MOST_LINES
         words = ngettext("and %(num)s more: %(url)s", "and %(num)s more: %(url)s", more, url=f"{public_url}/alerts")
         parts.append(words)
-    to_swap = len({line.act_url for line in lines if line.kind in SWAPPED})
+    to_swap = len({line.act_url for line in lines if line.kind in QUEUED})
     if to_swap > 1:
         parts.append(
             ngettext(

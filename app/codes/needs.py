@@ -126,7 +126,7 @@ def _needs_of(
 
 
 def _need_of(live_code_id: int, fact: _Fact, room: "_Room | None", now: datetime) -> Iterable[Need]:
-    status = capacity.status_of(fact.member, fact.taken, now)
+    status = _status_of(fact, now)
     left = room.left if room is not None else None
     if status in ("expired", "expiring"):
         yield Need(status, live_code_id, fact.member.id, fact.member.expires_at, left)
@@ -134,6 +134,16 @@ def _need_of(live_code_id: int, fact: _Fact, room: "_Room | None", now: datetime
         yield Need(status, live_code_id, fact.member.id, fact.member.suspect_at, left)
     elif status == "full" and room is not None and _seats(fact) and (room.is_low or room.is_closed):
         yield Need(status, live_code_id, fact.member.id, None, left)
+
+
+def _status_of(fact: _Fact, now: datetime) -> str:
+    """A reserve's own date counts, too: one whose code died in the drawer cannot step in."""
+    status = capacity.status_of(fact.member, fact.taken, now)
+    if fact.member.state is not MemberState.RESERVE or fact.member.expires_at is None:
+        return status
+    if fact.member.expires_at <= now:
+        return "expired"
+    return "expiring" if fact.member.expires_at - now < capacity.EXPIRING_WITHIN else status
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ FAMILIES = {"expiring": "date", "expired": "date", "filling": "room", "full": "r
 ESCALATED = frozenset({"expired", "full", "overflow", "nobody", "region", "choice", "suspect"})
 # These can be put right by a new code, and so carry a link to the page for that.
 SWAPPED = frozenset({"expiring", "expired", "full", "suspect"})
+# These are surely in the queue of codes to swap; a full one is, where room is running out.
+QUEUED = SWAPPED - {"full"}
 
 
 @dataclass(frozen=True, slots=True)

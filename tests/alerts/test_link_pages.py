@@ -133,6 +133,30 @@ def test_a_new_group_begins_a_new_count(make_owner: Callable[..., Owner], world:
     assert [version.generation for version in versions(world, owner.member_id)] == [1, 2]
 
 
+@pytest.mark.parametrize(("headcount", "box"), [(4, ""), (5, " checked")])
+def test_a_full_group_is_taken_to_be_followed_by_a_new_one(
+    headcount: int, box: str, make_owner: Callable[..., Owner], world: World
+) -> None:
+    owner = make_owner(world.member(world.live_code(), capacity=5, headcount=headcount))
+    assert re.findall(r'name="new_group" value="1"( checked)?', owner.picks(picture()).text) == [box]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"state": "disabled"}, "switched off"),
+        ({"state": "reserve"}, "kept in reserve"),
+        ({"capacity": 5, "headcount": 5}, "still full"),
+    ],
+)
+def test_who_swapped_what_nobody_is_shown_is_told_so(
+    more: dict[str, Any], told: str, make_owner: Callable[..., Owner], world: World
+) -> None:
+    owner = make_owner(world.member(world.live_code(), **more))
+    done = owner.says_yes(owner.picks(picture()))
+    assert done.status_code == 200 and told in done.text and "Whoever scans next" not in done.text
+
+
 def test_a_link_works_once(make_owner: Callable[..., Owner], world: World) -> None:
     owner = make_owner()
     read, second = owner.picks(picture()), owner.picks(picture(pictures.OTHER_GROUP))

@@ -73,9 +73,23 @@ def test_several_codes_to_swap_have_their_queue(world: World, panel: FlaskClient
     world.member(code, expires_at=real_now() + timedelta(hours=30))
     world.round(real_now())
     assert "/swaps" not in page(panel, "/alerts").partition("<main")[2]
-    world.member(code, expires_at=real_now() + timedelta(hours=31))
+    world.member(code, expires_at=real_now() + timedelta(hours=31), state="reserve")
     world.round(real_now())
-    assert "2 codes to swap" in page(panel, "/alerts")
+    assert "Swap one after the other" in page(panel, "/alerts")
+    assert "1 of 2" in page(panel, "/swaps"), "a reserve's code has its turn, too"
+
+
+def test_what_is_dead_stands_before_what_will_be(world: World, panel: FlaskClient) -> None:
+    code = world.live_code()
+    world.member(code)
+    for name, hours in (("soon", 30), ("dead", -1), ("later", 40)):
+        world.member(code, label=name, expires_at=real_now() + timedelta(hours=hours))
+    world.round(real_now())
+    assert re.findall("dead|soon|later", page(panel, "/alerts").partition("Open now")[2])[:3] == [
+        "dead",
+        "soon",
+        "later",
+    ]
 
 
 def test_the_log_names_no_live_code_that_is_no_longer_seen(world: World) -> None:
@@ -85,7 +99,7 @@ def test_the_log_names_no_live_code_that_is_no_longer_seen(world: World) -> None
     mine = world.live_code(owner_id=writer.id)
     world.member(mine, label="②群", expires_at=real_now() + timedelta(hours=30))
     world.round(real_now())
-    assert "②群: Code about to expire" in page(browser(world, writer.id), "/alerts/log")
+    assert "②群 · Code about to expire" in page(browser(world, writer.id), "/alerts/log")
     with writing(world.session):
         world.session.execute(sa.update(LiveCode).where(LiveCode.id == mine.id).values(owner_id=world.owner.id))
     text = page(browser(world, writer.id), "/alerts/log")
@@ -94,7 +108,8 @@ def test_the_log_names_no_live_code_that_is_no_longer_seen(world: World) -> None
 
 def test_a_suspect_is_restored_by_one_tap(world: World, panel: FlaskClient) -> None:
     member = suspect(world)
-    assert f"/members/{member.id}/trust" in page(panel, "/alerts")
+    (form,) = re.findall(rf"<form[^>]*/members/{member.id}/trust.*?</form>", page(panel, "/alerts"), re.DOTALL)
+    assert 'name="next" value="/alerts"' in form and 'class="btn"' in form
     assert panel.post(f"/members/{member.id}/trust", data={"next": "/alerts"}).headers["Location"] == "/alerts"
     assert fresh(world).get_one(Member, member.id).suspect_at is None
 
@@ -181,7 +196,7 @@ def test_the_log_tells_of_tries_and_of_what_was_given_up(world: World, panel: Fl
     assert "answered 503" in page(panel, "/alerts/log") and "next try" in page(panel, "/alerts/log")
     world.round(real_now() + timedelta(minutes=2))
     text = page(panel, "/alerts/log")
-    assert "2 tries" in text and "Sent" in text and "②群: Code about to expire" in text
+    assert "2 tries" in text and "Sent" in text and "②群 · Code about to expire" in text
     assert "Nothing was sent yet" in page(browser(world, marketer(world)), "/alerts/log")
 
 

@@ -104,6 +104,15 @@ def test_member_that_is_off_needs_nobody(session: Session, owner: User, found: A
     assert found() == []
 
 
+@pytest.mark.parametrize(("left", "why"), [(-1, "expired"), (47, "expiring"), (49, None), (None, None)])
+def test_reserve_whose_code_runs_out_is_told(
+    session: Session, owner: User, found: Any, left: int | None, why: str | None
+) -> None:
+    expires_at = None if left is None else NOW + make.hours(left)
+    reserve, _ = live_code(session, owner, {"expires_at": expires_at, "state": "reserve"}, {})
+    assert found() == ([(why, reserve)] if why else [])
+
+
 def test_fallback_that_expires_is_told_and_lends_no_room(session: Session, owner: User, found: Any) -> None:
     spare, _ = live_code(
         session, owner, {"is_fallback": True, "expires_at": NOW}, {"expires_at": NOW, "state": "disabled"}

@@ -11,6 +11,7 @@ from app.codes import versions
 from app.codes.changes import Asker
 from app.codes.models import LiveCode, Member, MemberGeneration
 from app.db import writing
+from app.db.audit import Actor, record
 from tests import make
 from tests.codes.conftest import Browser, fresh
 
@@ -54,6 +55,15 @@ def test_versions_say_who_brought_them_when_and_why(
     for told in ("80 % of the places taken", "Group full", "Code swapped"):
         assert told in page
     assert page.index("Code swapped") < page.index("80 % of the places taken"), "the newest first"
+
+
+def test_links_for_the_owner_are_told_in_words(panel: Browser, session: Session, member: Member) -> None:
+    with writing(session):
+        for action in ("swap_link.made", "swap_link.used", "swap_link.revoked"):
+            record(session, Actor("alerts"), action, "member", member.id, after={"link": 1})
+    page = panel.get(f"/members/{member.id}/timeline")
+    assert "Swap link made" in page and "Swap link used" in page and "Swap link withdrawn" in page
+    assert "swap_link" not in page
 
 
 def test_a_swap_after_the_trouble_was_over_has_no_reason(
