@@ -190,7 +190,9 @@ class PeopleFileAnswer(ma.Schema):
     lines = ma.fields.Integer()
     new = ma.fields.Integer(metadata={"description": "What was not there before."})
     joined = ma.fields.Integer(metadata={"description": "How many became one with somebody known already."})
-    unknown = ma.fields.Integer(metadata={"description": "Lines about nobody you know, which were passed over."})
+    passed_over = ma.fields.Integer(
+        attribute="unknown", data_key="unknown", metadata={"description": "Lines about nobody you know."}
+    )
     problems = ma.fields.List(ma.fields.Nested(OrderLineAnswer))
 
 

@@ -13,7 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.people.models import Alias, Tag, Visitor, VisitorLiveCode, VisitorTag
-from app.people.wanted import Eyes, Wanted, found, is_beyond, is_changeable, is_seen, number
+from app.people.wanted import (
+    MOST_SEEN,
+    Eyes,
+    Wanted,
+    found,
+    is_beyond,
+    is_changeable,
+    is_seen,
+    is_within,
+    number,
+)
 
 # What must be seen of tables that belong to `codes`.
 _LIVE_CODES = sa.table(
@@ -119,7 +129,10 @@ class Person:
 def eyes_of(session: Session, asker_id: int | None) -> Eyes:
     """What an asker sees. For a user who sees every live code, people need not be looked for in those they see: of a
     million, that is most of the time a count takes."""
-    return Eyes(asker_id, asker_id is None or session.execute(is_beyond(asker_id)).first() is None)
+    if asker_id is None or session.execute(is_beyond(asker_id)).first() is None:
+        return Eyes(asker_id, everywhere=True)
+    seen = tuple(session.scalars(is_within(asker_id)))
+    return Eyes(asker_id, seen=seen if len(seen) <= MOST_SEEN else ())
 
 
 def count_visitors(session: Session, asker_id: int | None, wanted: Wanted) -> int:

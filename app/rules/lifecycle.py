@@ -43,6 +43,11 @@ class Bounds:
     least_orders: int = 0
     most_orders: int | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody enters it by doing something: silent, lost. Asks nothing of orders."""
+        return self.until is not None and not self.least_orders and self.most_orders is None
+
     def hold(self, active_at: datetime, orders: int) -> bool:
         return (
             (self.after is None or active_at > self.after)

@@ -1,6 +1,10 @@
 """Filters beyond place and time, kept as segments; stages and buyers."""
 
 import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,9 +17,9 @@ from sqlalchemy.orm import Session
 from app.db import writing
 from app.people import filters, store
 from app.people import wanted as asked
-from app.people.models import Identity, Order, Segment, Worth
+from app.people.models import Identity, Order, Segment, Visitor, VisitorLiveCode, VisitorTag, Worth
 from app.people.wanted import Eyes
-from app.rules.lifecycle import STAGES
+from app.rules.lifecycle import STAGES, Thresholds, stage_of
 from tests.happen import at, count, event, happened
 from tests.make import NOW, ZONE
 from tests.panel import Somebody, logged_in, share
@@ -154,10 +158,79 @@ def test_no_count_reads_a_list_anew_for_every_visitor(engine: Engine, query: dic
     """PostgreSQL joins what it can; a subplan of a million rows is read a million times."""
     wanted = filters.read({**query, "without_tag": "母婴"}, filters.Context(NOW, ZONE, "zh", str)).wanted
     with Session(engine) as session:
-        for eyes in (Eyes(None, True), Eyes(7), Eyes(7, True)):
+        for eyes in (Eyes(None, True), Eyes(7), Eyes(7, True), Eyes(7, seen=(1, 2, 3))):
             statement = asked.number(eyes, wanted).compile(engine, compile_kwargs={"literal_binds": True})
             plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {statement}".replace(":", "\\:"))))
             assert "SubPlan" not in plan, plan
+
+
+@dataclass(frozen=True)
+class _Life:
+    """Whether somebody was at Bob's codes 1 and 2 and at Carl's 3, and when Bob sold them something, in days before."""
+
+    seen: tuple[int | None, int | None, int | None]
+    bought: tuple[int | None, int | None] = (None, None)  # his own order, and the installation's
+
+    @property
+    def stage_for_bob(self) -> str | None:
+        visits = [day for day in self.seen[:2] if day is not None]
+        if not visits:
+            return None
+        orders = [day for day in self.bought if day is not None]
+        return stage_of(Thresholds(), NOW, NOW - timedelta(days=min(visits + orders)), len(orders))
+
+
+def test_silent_and_lost_people_are_counted_once_each_by_their_last_deed(engine: Engine, town: Town) -> None:
+    """Every way in which somebody may have been here, there, elsewhere and at the till."""
+    days = (None, 5, 50, 120)
+    lives = [_Life((*pair, 5), sold) for pair in product(days, days) for sold in product(days, days)]
+    lives += [_Life((120, 120, None), sold) for sold in product(days, days)]
+    with Session(engine) as session, writing(session):
+        for table in (VisitorTag, VisitorLiveCode, Visitor):
+            session.execute(sa.delete(table))
+        for number, life in enumerate(lives, 1):
+            _live(session, number, life, town)
+    expected = Counter(life.stage_for_bob for life in lives)
+    context = filters.Context(NOW, ZONE, "zh", str)
+    with Session(engine) as session:
+        eyes = store.eyes_of(session, town.bob.id)
+        assert eyes == Eyes(town.bob.id, seen=(1, 2))
+        for some in (eyes, Eyes(town.bob.id)):
+            for stage in STAGES:
+                wanted = filters.read({"stage": stage}, context).wanted
+                assert session.scalar(asked.number(some, wanted)) == expected[stage], (some, stage)
+                ids, _ = asked.found(some, wanted)
+                assert len(session.scalars(ids).all()) == expected[stage]
+                pads = filters.read({"stage": stage, "device": "pad"}, context).wanted
+                found_pads, _ = asked.found(some, pads)
+                assert session.scalar(asked.number(some, pads)) == len(session.scalars(found_pads).all())
+
+
+def _live(session: Session, number: int, life: _Life, town: Town) -> None:
+    def before(day: int) -> datetime:
+        return NOW - timedelta(days=day)
+
+    visits = {code: day for code, day in enumerate(life.seen, 1) if day is not None} or {3: 120}
+    last = before(min(visits.values()))
+    device = "pad" if number % 3 else "phone"
+    session.add(
+        Visitor(
+            id=number, key=f"v{number}", first_seen_at=last, last_seen_at=last, scans=1, pressed=0,
+            first_live_code_id=1, device=device,
+        )
+    )  # fmt: skip
+    session.flush()
+    for code, day in visits.items():
+        session.add(
+            VisitorLiveCode(
+                visitor_id=number, live_code_id=code, first_at=before(day), last_at=before(day), scans=1, pressed=0,
+                stuck=0,
+            )
+        )  # fmt: skip
+    for owner, day in zip((town.bob.id, 0), life.bought, strict=True):
+        if day is not None:
+            at_ = before(day)
+            session.add(Worth(owner_id=owner, visitor_id=number, orders=1, amount_cents=1, first_at=at_, last_at=at_))
 
 
 def test_who_sees_every_live_code_counts_everybody_alike(engine: Engine, town: Town, bought: int) -> None:
