@@ -39,8 +39,17 @@ class Channel:
         return send_at(now, level, self.quiet_from, self.quiet_until, zone)
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An alert that nobody has taken care of."""
+
+    id: int
+    level: Level
+    opened_at: datetime
+
+
 # Alerts that a channel should have heard of by now, and has not; a channel and the key of its digest of today.
-Escalations = Sequence[tuple[Channel, Sequence[tuple[int, Level]]]]
+Escalations = Sequence[tuple[Channel, Sequence[Late]]]
 Digest = tuple[Channel, str]
 
 
@@ -59,12 +68,11 @@ class Line:
                 continue
             since = self._now - timedelta(hours=channel.escalates_after)
             late = [
-                (alert.id, Level(alert.level))
+                alert
                 for alert in unheeded
                 if alert.opened_at <= since and alert.level >= channel.lowest and self._covers(channel, alert)
             ]
-            known = _escalated(self._session, channel.id) if late else frozenset()
-            if new := [(alert_id, level) for alert_id, level in late if alert_id not in known]:
+            if new := self._unheard(channel, [Late(alert.id, Level(alert.level), alert.opened_at) for alert in late]):
                 found.append((channel, new))
         return found
 
@@ -105,9 +113,21 @@ class Line:
             # One process after the other, and each looks again: their alerts need not be the same ones.
             mine = sa.select(AlertChannel.id).where(AlertChannel.id == channel.id)
             self._session.execute(mine.with_for_update())
-            known = _escalated(self._session, channel.id)
-            queued += self._put(channel, "escalation", [one for one in alerts if one[0] not in known])
+            unheard = self._unheard(channel, alerts)
+            queued += self._put(channel, "escalation", [(alert.id, alert.level) for alert in unheard])
         return queued
+
+    def _unheard(self, channel: Channel, alerts: Sequence[Late]) -> list[Late]:
+        """Without those that are in line for this channel, or were."""
+        if not alerts:
+            return []
+        query = sa.select(Delivery.alert_ids).where(
+            Delivery.channel_id == channel.id,
+            Delivery.kind == "escalation",
+            Delivery.created_at >= min(alert.opened_at for alert in alerts),
+        )
+        known = {alert_id for alert_ids in self._session.scalars(query) for alert_id in alert_ids}
+        return [alert for alert in alerts if alert.id not in known]
 
     def put_digests(self, digests: Sequence[Digest]) -> int:
         return sum(self._queue(channel, key, "digest", [], self._now) for channel, key in digests)
@@ -183,9 +203,3 @@ def _channels(session: Session) -> list[Channel]:
         )
         for row, role in session.execute(query.order_by(AlertChannel.id))
     ]
-
-
-def _escalated(session: Session, channel_id: int) -> frozenset[int]:
-    """Alerts that are in line for this channel, or were."""
-    query = sa.select(Delivery.alert_ids).where(Delivery.channel_id == channel_id, Delivery.kind == "escalation")
-    return frozenset(alert_id for alert_ids in session.scalars(query) for alert_id in alert_ids)
