@@ -22,7 +22,7 @@ from app import cli, installation, wiring
 from app.accounts import admin_pages, guard, shell, system_pages
 from app.accounts import pages as account_pages
 from app.accounts.installation import INSTALLATION
-from app.alerts import link_pages, status_pages
+from app.alerts import form_wording, link_pages, status_pages
 from app.alerts import pages as alerts_pages
 from app.alerts import wording as alerts_wording
 from app.alerts.desk import DESK as ALERTS_DESK
@@ -38,6 +38,7 @@ from app.db.engine import engine_options
 from app.db.migrate import migrations
 from app.ledger import LedgerDown
 from app.people import api as people_api
+from app.people import audit_wording as people_wording
 from app.people import me_pages
 from app.people import pages as people_pages
 from app.people.desk import DESK as PEOPLE_DESK
@@ -147,9 +148,15 @@ def _register_features(app: Flask, settings: Settings, house: wiring.House) -> N
     guard.init_app(app)
     shell.init_app(app)
     app.register_blueprint(account_pages.blueprint)
-    actions = {**codes_wording.ACTIONS, **alerts_wording.ACTIONS, **webhooks_wording.ACTIONS, **returns_wording.ACTIONS}
-    words = actions, {**codes_wording.FIELDS, **alerts_wording.FIELDS}
-    admin_pages.init_app(app, *words, codes_wording.value_words)
+    spoken = (codes_wording, alerts_wording, webhooks_wording, returns_wording, people_wording)
+    actions = {action: words for feature in spoken for action, words in feature.ACTIONS.items()}
+    fields = {**codes_wording.FIELDS, **alerts_wording.FIELDS, **people_wording.FIELDS, **returns_wording.FIELDS}
+    fields |= {f"alert_channel.{name}": words for name, words in form_wording.CHANNEL_LABELS.items()}
+    fields |= {f"webhook.{name}": words for name, words in webhooks_wording.FIELDS.items()}
+    told = form_wording.words
+    special = {"alert_channel": told, "alert_rule": told, "webhook": webhooks_wording.value_words}
+    special |= {"tag_rule": people_wording.value_words, "spend": returns_wording.value_words}
+    admin_pages.init_app(app, actions, fields, codes_wording.value_words, special)
     app.register_blueprint(admin_pages.blueprint)
     app.extensions[INSTALLATION] = installation.looking(house)
     app.register_blueprint(system_pages.blueprint)

@@ -65,7 +65,17 @@ OBJECTS: Mapping[str, Any] = {
     "session": lazy_gettext("device"),
     "token": lazy_gettext("token"),
     "invitation": lazy_gettext("invitation"),
+    "placement": lazy_gettext("placement"),
+    "spend": lazy_gettext("spend"),
+    "segment": lazy_gettext("segment"),
+    "tag_rule": lazy_gettext("tag rule"),
+    "visitor_task": lazy_gettext("export"),
+    "people_setting": lazy_gettext("setting"),
+    "alert_channel": lazy_gettext("way of being told"),
+    "webhook": lazy_gettext("webhook"),
 }
+# Where a thing may be looked at.
+PAGES: Mapping[str, str] = {"live_code": "/codes/%d", "member": "/members/%d", "visitor": "/visitors/%d"}
 FIELDS: Mapping[str, Any] = {
     "device": lazy_gettext("Device"),
     "network": lazy_gettext("Network"),
@@ -78,6 +88,7 @@ FIELDS: Mapping[str, Any] = {
     "prefix": lazy_gettext("Begins with"),
     "expires_at": lazy_gettext("Works until"),
     "user_id": lazy_gettext("User"),
+    "member_id": lazy_gettext("Number of the member code"),
     "live_code_id": lazy_gettext("Number of the live code"),
     "choice_id": lazy_gettext("Number of the choice"),
     "position": lazy_gettext("Place in the order"),
@@ -87,26 +98,42 @@ FIELDS: Mapping[str, Any] = {
 blueprint = Blueprint("admin", __name__)
 
 
-def init_app(app: Flask, actions: Mapping[str, Any], fields: Mapping[str, Any], value_words: ValueWords) -> None:
+def init_app(
+    app: Flask,
+    actions: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    value_words: ValueWords,
+    special: Mapping[str, Callable[[str, Any], str | None]],
+) -> None:
     """What other features call what is done to their things, the things' fields and the fields' values, by the audit
-    log's names."""
-    app.extensions[WORDS] = ({**actions, **ACTIONS}, {**fields, **FIELDS}, value_words)
+    log's names. A field that means something else in one kind of entry is named with the first word of its action,
+    such as `webhook.is_active`; `special`: such entries' values, by that word."""
+    app.extensions[WORDS] = ({**actions, **ACTIONS}, {**fields, **FIELDS}, value_words, special)
 
 
 def _action_name(action: str) -> str:
     return str(current_app.extensions[WORDS][0].get(action, action))
 
 
-def _field_name(field: str) -> str:
-    return str(current_app.extensions[WORDS][1].get(field, field))
+def _differences(entry: AuditEntry) -> list[tuple[str, str, str, str]]:
+    """(what it is called, before, after, its name in the log) of each field."""
+    kind = entry.action.partition(".")[0]
+    fields = current_app.extensions[WORDS][1]
+    rows = audit_log.differences(entry, partial(_value_words, kind))
+    return [
+        (str(fields.get(f"{kind}.{name}", fields.get(name, name))), before, after, name) for name, before, after in rows
+    ]
 
 
-def _value_words(name: str, value: Any) -> str | None:
+def _value_words(kind: str, name: str, value: Any) -> str | None:
     """None where a value says best itself what it is."""
     if name == "role" and value in forms.ROLE_NAMES:
         return str(forms.ROLE_NAMES[value])
-    words: str | None = current_app.extensions[WORDS][2](name, value, settings().zone, language())
-    return words
+    if name == "scopes" and isinstance(value, list):
+        return gettext(", ").join(str(forms.SCOPE_NAMES.get(scope, scope)) for scope in value)
+    _, _, value_words, special = current_app.extensions[WORDS]
+    words: str | None = special[kind](name, value) if kind in special else None
+    return words if words is not None else value_words(name, value, settings().zone, language())
 
 
 @blueprint.before_request
@@ -206,15 +233,17 @@ def withdraw(invitation_id: int) -> Answer:
 def audit() -> Answer:
     wanted, page = _wanted(), read_page(request.args)
     total = audit_log.count(db.session, wanted)
+    entries = audit_log.entries(db.session, wanted, page.limit, page.offset)
     return render_template(
         "accounts/audit.html",
-        entries=audit_log.entries(db.session, wanted, page.limit, page.offset),
+        entries=entries,
+        names=audit_log.names(db.session, entries),
+        pages=PAGES,
         actions=[(action, _action_name(action)) for action in audit_log.actions(db.session)],
         action_name=_action_name,
-        field_name=_field_name,
         object_names=OBJECTS,
         csv_url=f"{url_for('admin.audit_csv')}?{urlencode(request.args.to_dict())}",
-        differences=partial(audit_log.differences, value_words=_value_words),
+        differences=_differences,
         page=page,
         total=total,
     )

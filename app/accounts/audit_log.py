@@ -1,7 +1,7 @@
 """The audit log as it is read: filtered, in pages, or all of it for a file."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session
 from app.db.audit import AuditEntry
 
 AT_ONCE = 500
+
+_live_codes = sa.table("live_codes", *(sa.column(name) for name in ("id", "name")))
+_members = sa.table("members", *(sa.column(name) for name in ("id", "label", "public_name")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,16 @@ def entries(session: Session, wanted: Wanted, limit: int, offset: int) -> list[A
     """The newest first."""
     query = sa.select(AuditEntry).where(*wanted.conditions()).order_by(AuditEntry.id.desc())
     return list(session.scalars(query.limit(limit).offset(offset)))
+
+
+def names(session: Session, found: Sequence[AuditEntry]) -> dict[tuple[str, int | None], str]:
+    """What the live codes and member codes of these entries are called by now."""
+    ids = {kind: {entry.object_id for entry in found if entry.object_type == kind} for kind in ("live_code", "member")}
+    codes = sa.select(_live_codes.c.id, _live_codes.c.name).where(_live_codes.c.id.in_(ids["live_code"]))
+    words = sa.func.coalesce(sa.func.nullif(_members.c.label, ""), _members.c.public_name)
+    members = sa.select(_members.c.id, words).where(_members.c.id.in_(ids["member"]))
+    called = {("live_code", row[0]): row[1] for row in session.execute(codes)}
+    return called | {("member", row[0]): row[1] for row in session.execute(members) if row[1]}
 
 
 def every(session: Session, wanted: Wanted) -> Iterator[AuditEntry]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import flask_babel
 from flask_babel import lazy_gettext
@@ -24,6 +25,14 @@ ACTIONS = {
     "spend.deleted": lazy_gettext("Spend deleted"),
     "spend.imported": lazy_gettext("Spend imported"),
 }
+FIELDS = {
+    "placement": lazy_gettext("Placement"),
+    "first_day": lazy_gettext("From"),
+    "last_day": lazy_gettext("Until"),
+    "amount_cents": lazy_gettext("Amount"),
+    "currency": lazy_gettext("Currency"),
+    "note": lazy_gettext("Note"),
+}
 UNKNOWN = "–"
 
 
@@ -41,6 +50,11 @@ def cohort_name(cohort: Cohort, by: str) -> str:
     if by == "month":
         return f"{cohort.first:%Y-%m}"
     return f"{cohort.first:%m-%d} – {cohort.last:%m-%d}"
+
+
+def value_words(name: str, value: Any) -> str | None:
+    """What the audit log calls a value; None for what says best itself what it is."""
+    return money(value) if name == "amount_cents" and isinstance(value, int) else None
 
 
 def plain(cents: int) -> str:

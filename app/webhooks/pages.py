@@ -175,12 +175,10 @@ def _flat(messages: Any) -> list[str]:
     return [str(text) for text in messages]
 
 
-def _words(_name: str, value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(wording.EVENTS.get(event, event)) for event in wording.EVENTS if event in value)
+def _words(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(gettext("yes") if value else gettext("no"))
-    return str(value)
+    return wording.value_words(name, value) or str(value)
 
 
 def _page(

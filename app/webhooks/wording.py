@@ -1,5 +1,7 @@
 """What people call messages, their states and problems. English here, Chinese in translations/*/webhooks.po."""
 
+from typing import Any
+
 from flask_babel import lazy_gettext
 
 EVENTS = {
@@ -44,6 +46,13 @@ ACTIONS = {
     "webhook.secret_renewed": lazy_gettext("Webhook secret renewed"),
     "webhook.deleted": lazy_gettext("Webhook deleted"),
 }
+
+
+def value_words(name: str, value: Any) -> str | None:
+    """What the audit log calls a value; None for what says best itself what it is."""
+    if name != "events" or not isinstance(value, list):
+        return None
+    return ", ".join(str(words) for event, words in EVENTS.items() if event in value)
 
 
 def problem(word: str) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,9 +12,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from app.accounts import admin_pages
 from app.accounts.models import Invitation, User
 from app.db import writing
 from app.db.audit import Actor, AuditEntry, record
+from app.settings import ROOT
+from tests import make
 from tests.accounts.conftest import PASSWORD, TEST
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -151,6 +155,54 @@ def test_audit_log_speaks_the_readers_language(log_in: LogIn, session: Session, 
         assert words in page
     for raw in ("command line", "disabled", ">false<", "wechat_group", "position"):
         assert raw not in page.replace(f'title="{raw}"', "")
+
+
+def test_audit_log_names_what_it_is_about(log_in: LogIn, session: Session, alice: int) -> None:
+    with writing(session):
+        code = make.live_code_row(session, session.get_one(User, alice), name="spring fair")
+        member = make.member_row(session, code, label="group 3")
+        record(session, TEST, "live_code.changed", "live_code", code.id, after={"name": "spring fair"})
+        record(session, TEST, "member.counted", "member", member.id, after={"headcount": 9})
+        record(session, TEST, "member.counted", "member", 4711, after={"headcount": 9})
+    page = log_in("alice@example.com").get("/audit?lang=en").text
+    assert f'href="/codes/{code.id}">spring fair</a>' in page and f'href="/members/{member.id}">group 3</a>' in page
+    assert ">member code 4711</span>" in page
+
+
+CONDITIONS = [{"fact": "scans", "comparison": "at_least", "number": 3, "word": "", "days": 7}]
+
+
+@pytest.mark.parametrize(
+    ("action", "after", "told"),
+    [
+        ("alert_channel.made", {"is_active": True, "kind": "wecom"}, ("Switched on", "WeCom group robot")),
+        ("alert_rule.changed", {"work_from": 540, "work_days": [1, 2]}, ("Work begins", "09:00", "Monday, Tuesday")),
+        ("webhook.created", {"url": "https://x", "events": ["press"]}, ("Web address", "Somebody long-pressed")),
+        ("tag_rule.saved", {"conditions": CONDITIONS, "keeps": False}, ("All of this must hold", "within 7 days")),
+        ("spend.entered", {"amount_cents": 9950, "currency": "CNY"}, ("Amount", "99.50")),
+        ("token.created", {"scopes": ["read"]}, ("May do", "Read live codes, members and statistics")),
+    ],
+)
+def test_audit_log_says_in_words_what_was_set(
+    log_in: LogIn, session: Session, alice: int, action: str, after: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    with writing(session):
+        record(session, TEST, action, "live_code", 1, after=after)
+    page = log_in("alice@example.com").get(f"/audit?lang=en&action={action}").text
+    for words in told:
+        assert words in page
+
+
+def test_audit_log_has_words_for_everything_that_is_written_into_it(app: Flask) -> None:
+    written, things = set(), set()
+    for file in (ROOT / "app").rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        for found in re.finditer(r"record\(\s*[\w.]+,\s*[\w.()]+,\s*\"([a-z_]+\.[a-z_]+)\",\s*\"([a-z_]+)\"", text):
+            written.add(found[1])
+            things.add(found[2])
+    assert len(written) > 40 and len(things) > 10
+    assert written - set(app.extensions[admin_pages.WORDS][0]) == set()
+    assert things - set(admin_pages.OBJECTS) == set()
 
 
 def test_audit_log_is_filtered_by_day(log_in: LogIn, session: Session, alice: int) -> None:
