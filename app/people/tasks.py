@@ -85,6 +85,10 @@ class Folder:
             return
         running = sa.update(_TASKS).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state == "running")
         connection.execute(running.values(state="waiting"))
+        # What a runner left that was killed half-way: nobody knows who is in it.
+        unfinished = sa.select(_TASKS.c.id).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state.in_(("waiting", "failed")))
+        for task_id in connection.scalars(unfinished).all():
+            self.drop(task_id)
         done = sa.select(_TASKS.c.id).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state == "done")
         for task_id in connection.scalars(done).all():
             if self.holds(task_id, visitor_id):
@@ -138,7 +142,7 @@ class Runner:
                     self._finish(session, task, "waiting")
             except (OSError, sa.exc.DataError) as error:
                 log.error("task %d failed: %s", task.id, error)
-                self.folder.drop(task.id)
+                self.folder.drop_drafts(task.id, task.attempt)
                 self._finish(session, task, "failed")
         return True
 
@@ -178,6 +182,7 @@ class Runner:
     def _write_file(self, session: Session, run: "_Run", wanted: Wanted) -> None:
         job, folder = run.job, self.folder
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.drop(job.id)  # what an attempt before left that was killed
         draft = folder.path / f"{job.id}.{job.attempt}.draft"
         ids: array[int] = array("q")
         rows = run.counted(export.rows(session, job.sees_id, wanted, job.language), ids)

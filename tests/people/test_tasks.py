@@ -158,6 +158,28 @@ def test_a_file_under_way_is_begun_anew_when_somebody_is_erased(app: Flask, engi
     assert len(read_csv(fetched(town.bob, task))) == 1
 
 
+def test_what_a_killed_runner_left_goes_with_whom_it_may_hold(app: Flask, engine: Engine, town: Town) -> None:
+    task, folder = begin(town.bob), runner(app).folder
+    change(engine, state="running", attempt=1)
+    folder.path.mkdir(parents=True)
+    for left in ("draft", "people-draft"):
+        (folder.path / f"{task['id']}.1.{left}").write_bytes("ann, 母婴".encode())
+    ann = town.visitor(town.bob, tag="母婴")
+    assert town.bob.call("DELETE", f"/visitors/{ann}").status_code == 204
+    assert list(folder.path.glob("*")) == []
+
+
+def test_what_a_killed_runner_left_goes_when_the_next_begins(app: Flask, engine: Engine, town: Town) -> None:
+    task, folder = begin(town.bob), runner(app).folder
+    change(engine, attempt=1)
+    folder.path.mkdir(parents=True)
+    (folder.path / f"{task['id']}.1.draft").write_bytes(b"half a file")
+    assert runner(app).step()
+    left = {file.name for file in folder.path.glob("*")}
+    assert left == {f"{task['id']}.csv", f"{task['id']}.people"}
+    assert len(read_csv(fetched(town.bob, task))) == 2
+
+
 def test_a_runner_that_was_killed_is_followed_by_another(app: Flask, engine: Engine, town: Town) -> None:
     task = begin(town.bob)
     now = runner(app)._clock()
