@@ -83,8 +83,9 @@ ACTORS = {
 
 
 def actor_name(actor: str) -> str:
-    """Somebody's e-mail, or what did it by itself, in the reader's words."""
-    return str(ACTORS.get(actor, actor))
+    """Somebody's e-mail, or what did it by itself ("swap link 7"), in the reader's words."""
+    name, _, number = actor.rpartition(" ")
+    return f"{ACTORS[name]} {number}" if name in ACTORS and number.isdigit() else str(ACTORS.get(actor, actor))
 
 
 def theme() -> str:

@@ -59,11 +59,12 @@ def test_versions_say_who_brought_them_when_and_why(
 
 def test_links_for_the_owner_are_told_in_words(panel: Browser, session: Session, member: Member) -> None:
     with writing(session):
-        for action in ("swap_link.made", "swap_link.used", "swap_link.revoked"):
-            record(session, Actor("alerts"), action, "member", member.id, after={"link": 1})
+        for actor, action in (("alerts", "made"), ("swap link 7", "used"), ("swap link 7", "revoked")):
+            record(session, Actor(actor), f"swap_link.{action}", "member", member.id, after={"link": 7})
     page = panel.get(f"/members/{member.id}/timeline")
     assert "Swap link made" in page and "Swap link used" in page and "Swap link withdrawn" in page
     assert "swap_link" not in page
+    assert "换码链接 7" in panel.get(f"/members/{member.id}/timeline?lang=zh")
 
 
 def test_a_swap_after_the_trouble_was_over_has_no_reason(
