@@ -183,7 +183,7 @@ class House:
             tell_tagged=webhooks.tell_tagged,
             exports=self.exports.folder,
             digest=phone_digest(self.settings.secret_key.encode()),
-            joiner=Joiner(self.ledger.share),
+            joiner=Joiner(self.ledger.share, (self.exports.folder.join, webhooks.join)),
         )
 
     def visitors(self) -> Visitors:

@@ -28,6 +28,7 @@ _IDENTITIES: sa.Table = Identity.__table__  # type: ignore[assignment]
 AT_ONCE = 1000
 
 ShareSeats = Callable[[str, str], object]  # the key that stays, the key that becomes another of theirs
+Renumber = Callable[[Connection, int, int], object]  # the number that goes, the number that stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +223,11 @@ def add_up(connection: Connection, ids: Collection[int], now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """Makes one person of two visitors. `seats` is the ledger's: from then on both keys hold the same seats."""
+    """Makes one person of two visitors. `seats` is the ledger's: from then on both keys hold the same seats. `others`
+    know people by their number, and run inside the joining transaction."""
 
     seats: ShareSeats
+    others: Sequence[Renumber] = ()
 
     def join(self, session: Session, actor: Actor, stays_id: int, goes_id: int, now: datetime) -> bool:
         """`goes` becomes a key of `stays`: tags, visits, orders, identities follow, and so do events to come. Whoever
@@ -248,6 +251,8 @@ class Joiner:
         if len(rows) < 2:
             return False  # erased a moment ago
         stays, goes = rows[stays_id], rows[goes_id]
+        for renumber in self.others:
+            renumber(session.connection(), goes_id, stays_id)
         _join_places(session, stays_id, goes_id)
         _join_tags(session, stays_id, goes_id)
         for table in (Identity, Order, Alias):

@@ -7,6 +7,7 @@ A file's people are listed beside it, so that the file goes when one of them is 
 import logging
 import threading
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,21 +80,42 @@ class Folder:
         except FileNotFoundError:
             return True  # half made, or nobody knows: as if they were
 
+    def join(self, connection: sa.Connection, goes_id: int, stays_id: int) -> None:
+        """Whoever `goes` is in files under their old number: those files go with `stays`, should they be erased."""
+        self._begin_anew(connection)
+        for task_id in self._done(connection):
+            if self.holds(task_id, goes_id) and not self.holds(task_id, stays_id):
+                people = self.people(task_id)
+                ids = array("q", people.read_bytes())
+                ids.insert(bisect_left(ids, stays_id), stays_id)
+                draft = people.with_suffix(".people-draft")
+                draft.write_bytes(ids.tobytes())
+                draft.replace(people)
+
     def forget(self, connection: sa.Connection, visitor_id: int | None) -> None:
         """An erased person's files go: those finished with them inside, and whatever is being made is begun anew."""
         if visitor_id is None:
             return
-        running = sa.update(_TASKS).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state == "running")
-        connection.execute(running.values(state="waiting"))
+        self._begin_anew(connection)
         # What a runner left that was killed half-way: nobody knows who is in it.
         unfinished = sa.select(_TASKS.c.id).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state.in_(("waiting", "failed")))
         for task_id in connection.scalars(unfinished).all():
             self.drop(task_id)
-        done = sa.select(_TASKS.c.id).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state == "done")
-        for task_id in connection.scalars(done).all():
+        for task_id in self._done(connection):
             if self.holds(task_id, visitor_id):
                 self.drop(task_id)
                 connection.execute(sa.update(_TASKS).where(_TASKS.c.id == task_id).values(state="void"))
+
+    @staticmethod
+    def _begin_anew(connection: sa.Connection) -> None:
+        """Those being made: waits for one that is just finished, which is done then."""
+        running = sa.update(_TASKS).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state == "running")
+        connection.execute(running.values(state="waiting"))
+
+    @staticmethod
+    def _done(connection: sa.Connection) -> Sequence[int]:
+        done = sa.select(_TASKS.c.id).where(_TASKS.c.kind.in_(FILES), _TASKS.c.state == "done")
+        return connection.scalars(done).all()
 
 
 class Runner:

@@ -133,6 +133,13 @@ def forget(connection: Connection, visitor: str, live_code_ids: Collection[int])
     connection.execute(sa.delete(_DELIVERIES).where(rows.visitor_id == theirs, rows.live_code_id.in_(live_code_ids)))
 
 
+def join(connection: Connection, goes_id: int, stays_id: int) -> None:
+    """Messages about a visitor who turned out to be another one: deleted with them, should they be erased. What they
+    say stays as it was sent."""
+    theirs = sa.update(_DELIVERIES).where(_DELIVERIES.c.visitor_id == goes_id)
+    connection.execute(theirs.values(visitor_id=stays_id))
+
+
 def _kinds_of(event: ScanEvent) -> Iterable[str]:
     if event.type == "press":
         yield "press"

@@ -17,6 +17,7 @@ from tests.happen import at, count, event, happened
 from tests.panel import Somebody, logged_in, share, somebody
 from tests.people.conftest import Town
 from tests.people.test_export import read_csv, read_xlsx
+from tests.people.test_orders import call_them
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -156,6 +157,21 @@ def test_a_file_under_way_is_begun_anew_when_somebody_is_erased(app: Flask, engi
     assert shown(town.bob, task)["state"] == "waiting"
     runner(app).step()
     assert len(read_csv(fetched(town.bob, task))) == 1
+
+
+def test_a_file_goes_with_somebody_in_it_under_another_number(app: Flask, engine: Engine, town: Town) -> None:
+    happened(engine, event(visitor="ann2", live_code_id=2, at=at("2026-11-05 10:00"), placement="背面"))
+    ann, other = town.visitor(town.bob, tag="母婴"), town.visitor(town.bob, placement="背面")
+    task, without = begin(town.bob, filter={"placement": "背面"}), begin(town.bob, filter={"region": "CN/CN-BJ"})
+    runner(app).step()
+    runner(app).step()
+    for visitor in (ann, other):
+        call_them(town.alice, visitor, "openid", "o-ann-1")  # two who turn out to be one: Ann, who came first
+    assert shown(town.bob, task)["state"] == "done"
+    assert town.alice.call("DELETE", f"/visitors/{ann}").status_code == 204
+    assert shown(town.bob, task)["state"] == "void"
+    fetched(town.bob, task, 404)
+    assert shown(town.bob, without)["state"] == "done"
 
 
 def test_what_a_killed_runner_left_goes_with_whom_it_may_hold(app: Flask, engine: Engine, town: Town) -> None:

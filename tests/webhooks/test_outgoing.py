@@ -174,3 +174,18 @@ def test_erasing_by_the_application_reaches_messages(world: World) -> None:
     [visitor] = world.bob.answer("/visitors")["items"]
     assert world.alice.call("DELETE", f"/visitors/{visitor['id']}").status_code == 204
     assert world.messages() == []
+
+
+def test_messages_of_two_who_turned_out_to_be_one_go_together(world: World) -> None:
+    world.endpoint()
+    world.happened(event(visitor="ann"), event(visitor="bea"))
+    ids = [visitor["id"] for visitor in world.alice.answer("/visitors")["items"]]
+    for visitor in ids:
+        called = world.alice.call(
+            "POST", f"/visitors/{visitor}/external-ids", json={"kind": "openid", "value": "o-one"}
+        )
+        assert called.status_code == 200, called.text
+    [one] = world.alice.answer("/visitors")["items"]
+    assert len(world.messages()) == 2
+    assert world.alice.call("DELETE", f"/visitors/{one['id']}").status_code == 204
+    assert world.messages() == []
