@@ -130,7 +130,7 @@ def _value_words(kind: str, name: str, value: Any) -> str | None:
     if name == "role" and value in forms.ROLE_NAMES:
         return str(forms.ROLE_NAMES[value])
     if name == "scopes" and isinstance(value, list):
-        return gettext(", ").join(str(forms.SCOPE_NAMES.get(scope, scope)) for scope in value)
+        return str(gettext(", ")).join(str(forms.SCOPE_NAMES.get(scope, scope)) for scope in value)
     _, _, value_words, special = current_app.extensions[WORDS]
     words: str | None = special[kind](name, value) if kind in special else None
     return words if words is not None else value_words(name, value, settings().zone, language())

@@ -49,4 +49,4 @@ def value_words(name: str, value: Any) -> str | None:
     if name != "conditions" or not isinstance(value, list):
         return None
     known = [Condition(**one) for one in value if isinstance(one, dict) and one.get("fact") in FACTS]
-    return gettext(", ").join(wording.condition(one) for one in known)
+    return str(gettext(", ")).join(wording.condition(one) for one in known)

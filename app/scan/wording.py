@@ -141,7 +141,8 @@ def _unbroken(step: str) -> str:
 
 
 EN: Mapping[str, str] = {
-    "press": " → ".join(map(_unbroken, ("Press and hold the code below", "Scan QR code", "{act}"))),
+    # The first step is wider than a narrow phone: kept on one line it would be broken within a word.
+    "press": f"Press and hold the code below → {_unbroken('Scan QR code')} → {{act}}",
     "save": _steps("Save the picture", "Open {app} → Scan", "Pick it from the album"),
     "scan": "Take your phone and scan the code below with {app}",
     "scan_link": "Or scan the code below with your phone",
