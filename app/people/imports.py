@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from app.people import orders, store
-from app.people.lines import MOST_PROBLEMS, VISITOR, Problem
+from app.people.lines import VISITOR, Problem, in_order
 from app.people.orders import Called
 from app.people.person_files import TagLine, Whom
 
@@ -82,7 +82,7 @@ def naming(
 def _refused(joins: Mapping[tuple[int, int], int], may_join: Callable[[int, int], bool]) -> list[Problem]:
     if len(joins) > MOST_JOINS:
         return [Problem(list(joins.values())[MOST_JOINS], "", "many_joins")]
-    return [Problem(line, "", "elsewhere") for pair, line in joins.items() if not may_join(*pair)][:MOST_PROBLEMS]
+    return in_order([Problem(line, "", "elsewhere") for pair, line in joins.items() if not may_join(*pair)])
 
 
 def tagging(session: Session, asker_id: int | None, owner_id: int, lines: Sequence[TagLine]) -> Tagging:
@@ -105,4 +105,4 @@ def _people(
     numbers = {whom.visitor_id: whom.line for whom in reversed(lines) if whom.visitor_id is not None}
     changeable = store.changeable_ids(session, asker_id, sorted({*who.values(), *numbers}))
     problems = [Problem(line, VISITOR, "unknown") for id_, line in numbers.items() if id_ not in changeable]
-    return _People(changeable, who), sorted(problems, key=lambda one: one.line)[:MOST_PROBLEMS]
+    return _People(changeable, who), in_order(problems)

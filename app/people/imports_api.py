@@ -14,7 +14,7 @@ from app.db import db, writing
 from app.db.audit import record
 from app.people import forms, imports, orders, tag_store, wording
 from app.people.api import asker_id, blueprint, desk, owner_id, reply
-from app.people.lines import Problem
+from app.people.lines import Problem, in_order
 from app.people.orders_api import join, may_join
 from app.people.person_files import read_names, read_tags
 from app.people.schemas import PeopleFileAnswer
@@ -39,7 +39,7 @@ def import_names(file: IO[bytes]) -> Imported:
     """What people are called elsewhere. Orders that waited find them; those who are called the same become one."""
     lines, problems = read_names(file, desk().digest)
     found = imports.naming(db.session, asker_id(), owner_id(), lines, may_join)
-    if problems := [*problems, *found.problems]:
+    if problems := in_order(problems, found.problems):
         return Imported(len(lines), problems=problems)
     now = datetime.now(UTC)
     with writing(db.session) as session:
@@ -66,7 +66,7 @@ def import_tags(file: IO[bytes]) -> Imported:
     """Tags given by hand, each under the live code where its visitor was last."""
     lines, problems = read_tags(file, desk().digest)
     found = imports.tagging(db.session, asker_id(), owner_id(), lines)
-    if problems := [*problems, *found.problems]:
+    if problems := in_order(problems, found.problems):
         return Imported(len(lines), problems=problems)
     fresh = 0
     with writing(db.session) as session:

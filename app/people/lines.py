@@ -85,6 +85,11 @@ def _column(word: str, columns: Columns) -> str | None:
     return next((name for name, words in columns.items() if found in words), None)
 
 
+def in_order(*problems: Sequence[Problem]) -> list[Problem]:
+    """The first fifty of what is wrong, from the file's beginning."""
+    return sorted((one for some in problems for one in some), key=lambda one: one.line)[:MOST_PROBLEMS]
+
+
 def visitor_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 

@@ -139,6 +139,12 @@ def test_a_wrong_line_about_people_is_named_and_nothing_is_written(
 
 
 @on_sqlite
+def test_what_is_wrong_is_told_from_the_beginning_on(town: Town, ann: int) -> None:
+    found = hand_in(town.bob, "external-ids", "99,o-one-1,,", ",o-two-2,,", "98,o-three-3,,", status=422)["problems"]
+    assert [one["line"] for one in found] == [2, 3, 4]
+
+
+@on_sqlite
 def test_a_file_about_people_that_is_no_table_says_so(town: Town) -> None:
     for what, column in (("external-ids", "visitor_id"), ("tags", "tag")):
         [problem] = hand_in(town.bob, what, "1,2", header="a,b\n", status=422)["problems"]
