@@ -86,8 +86,9 @@ class Keeping:
         with self._writing() as connection:
             old = sa.delete(tasks).where(tasks.c.finished_at < before).returning(tasks.c.id)
             ids = list(connection.scalars(old))
-        for task_id in ids:
-            self.folder.drop(task_id)
+            # Before it is committed: who is killed here leaves no file without its task, which no erasure would find.
+            for task_id in ids:
+                self.folder.drop(task_id)
         return len(ids)
 
     def _erase(self, before: datetime, stop: threading.Event) -> int:
