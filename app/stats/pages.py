@@ -103,6 +103,7 @@ def live_code(live_code_id: int) -> str:
         "stats/live_code.html",
         live_code_id=live_code_id,
         name=names.live_code,
+        is_grouped=names.is_grouped,
         span=span,
         offered=(1, *DAYS_OFFERED),
         tiles_found=_tiles(found.totals, before.totals),

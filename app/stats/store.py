@@ -21,7 +21,9 @@ MOST_DAYS = 5 * 366
 MOST_DAYS_BY_HOUR = 366
 
 # What must be seen of tables that belong to `codes`: what things are called.
-_LIVE_CODES = sa.table("live_codes", sa.column("id", sa.Integer), sa.column("name", sa.String))
+_LIVE_CODES = sa.table(
+    "live_codes", *(sa.column(name, sa.String) for name in ("name", "kind")), sa.column("id", sa.Integer)
+)
 _MEMBERS = sa.table(
     "members", sa.column("id", sa.Integer), sa.column("live_code_id", sa.Integer), sa.column("label", sa.String),
     sa.column("public_name", sa.String),
@@ -255,6 +257,7 @@ class Names:
     """What a live code and its parts are called in the panel; unnamed parts are left out."""
 
     live_code: str
+    is_grouped: bool
     members: Mapping[int, str]
     choices: Mapping[int, str]
     placements: Mapping[str, str]
@@ -266,9 +269,12 @@ def names_of(session: Session, live_code_id: int) -> Names:
         query = sa.select(table.c[key], own).where(table.c.live_code_id == live_code_id)
         return {row[0]: row[1] for row in session.execute(query) if row[1]}
 
-    live_code = session.scalar(sa.select(_LIVE_CODES.c.name).where(_LIVE_CODES.c.id == live_code_id))
+    row = session.execute(
+        sa.select(_LIVE_CODES.c.name, _LIVE_CODES.c.kind).where(_LIVE_CODES.c.id == live_code_id)
+    ).first()
     return Names(
-        live_code or "",
+        row.name if row is not None else "",
+        row is not None and row.kind == "grouped",
         members=read(_MEMBERS, "id", "label", "public_name"),
         choices=read(_CHOICES, "id", "title"),
         placements=read(_PLACEMENTS, "key", "name"),

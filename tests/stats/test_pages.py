@@ -115,6 +115,13 @@ def test_one_live_code_is_shown_from_every_side(app: Flask, bob: Somebody, days:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_numbers_of_one_live_code_are_one_of_its_tabs(app: Flask, bob: Somebody) -> None:
+    text = page(app, bob, "/codes/1/stats")
+    assert re.search(r'<a href="/codes/1/stats"[^>]* aria-current="page"', text)
+    assert 'href="/codes/1/rules"' in text and 'href="/codes/1/choices"' not in text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_live_code_nobody_scanned_says_so(app: Flask, engine: Engine, bob: Somebody) -> None:
     live_codes(engine, 5, owner_id=bob.id)
     assert "Nothing was scanned in these days" in page(app, bob, "/codes/5/stats")
