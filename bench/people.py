@@ -4,14 +4,14 @@
 
 Starts a PostgreSQL of its own, makes the visitors up (some minutes; `--data` keeps them for the next time), then counts
 each kind of filter as an administrator and as marketers of all live codes and of all but one (medians of five), and
-writes all visitors as CSV and XLSX in a process of its own whose largest size in memory is read. Ends with 1 when a
-count takes more than a second or a file more than 200 MB. `--explain` shows the plan of the slowest count.
+has a service hand out all of them as CSV and XLSX, directly and by the task beside it: rows are counted in what came,
+and the largest size in memory of every process is read. Ends with 1 when a count takes more than a second, a process
+more than 200 MB, or a file lacks somebody. `--explain` shows the plan of the slowest count.
 """
 
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,14 +27,14 @@ from flask import Flask  # noqa: E402
 
 from app import create_app  # noqa: E402
 from app.accounts import store as accounts  # noqa: E402
-from app.accounts.models import User  # noqa: E402
 from app.codes.models import LiveCode  # noqa: E402
-from app.db import db, writing  # noqa: E402
+from app.db import db  # noqa: E402
 from app.db.migrate import migrations  # noqa: E402
-from app.people import filters, store, task_store  # noqa: E402
-from app.people.models import Task, Visitor  # noqa: E402
+from app.people import filters, store  # noqa: E402
+from app.people.models import Visitor  # noqa: E402
 from app.people.wanted import Eyes, Wanted, number  # noqa: E402
 from app.settings import load  # noqa: E402
+from bench.people_files import files  # noqa: E402
 
 BUDGET_SECONDS, BUDGET_MB, TIMES = 1.0, 200, 5
 FILTERS: list[dict[str, str]] = [
@@ -78,10 +78,8 @@ def main() -> int:
     asked.add_argument("--data", type=Path, help="data directory (default: thrown away)")
     asked.add_argument("--explain", action="store_true")
     asked.add_argument("--no-files", action="store_true")
-    asked.add_argument("--file", help=argparse.SUPPRESS)
+    asked.add_argument("--no-counts", action="store_true")
     options = asked.parse_args()
-    if options.file:
-        return write_file(options.database, options.data, options.file)
     with tempfile.TemporaryDirectory(prefix="huozi-people-") as folder:
         data = (options.data or Path(folder)).resolve()
         if options.database:
@@ -100,14 +98,19 @@ def measure(options: argparse.Namespace, url: str, data: Path) -> int:
     app = make_app(url, data)
     with app.app_context():
         fill(app, options.visitors)
-        slow = counts(options.explain)
-    large = [] if options.no_files else [kind for kind in ("csv", "xlsx") if file_of(url, data, kind) > BUDGET_MB]
-    return 1 if slow or large else 0
+        slow = not options.no_counts and counts(options.explain)
+        people = db.session.scalar(sa.select(sa.func.count()).select_from(Visitor)) or 0
+        db.session.rollback()
+    wrong = not options.no_files and written(url, data, people)
+    return 1 if slow or wrong else 0
 
 
 def make_app(url: str, data: Path) -> Flask:
-    environ = {"HUOZI_DATA_DIR": str(data), "HUOZI_DATABASE_URL": url, "HUOZI_SECRET_KEY": "bench" * 8}
-    return create_app(load(environ))
+    return create_app(load(environ_of(url, data)))
+
+
+def environ_of(url: str, data: Path) -> dict[str, str]:
+    return {"HUOZI_DATA_DIR": str(data), "HUOZI_DATABASE_URL": url, "HUOZI_SECRET_KEY": "bench" * 8}
 
 
 def fill(app: Flask, visitors: int) -> None:
@@ -133,12 +136,13 @@ def counts(explain: bool) -> bool:
     code; and as one whose people must all be looked for, as if one live code among those were somebody else's."""
     first = str(db.session.scalar(sa.select(sa.func.min(LiveCode.id))))
     owner = db.session.scalar(sa.select(LiveCode.owner_id).limit(1))
+    not_all = Eyes(owner, seen=tuple(db.session.scalars(sa.select(LiveCode.id).order_by(LiveCode.id))))
     context = filters.Context(datetime.now(UTC), UTC, "zh", str)
     slowest: tuple[float, Any, Any] = (0.0, None, None)
     print("| filter | found | administrator, ms | marketer of all, ms | of all but one, ms |\n|---|--:|--:|--:|--:|")
     for query in FILTERS:
         wanted = filters.read({name: text.replace("FIRST", first) for name, text in query.items()}, context).wanted
-        every = [store.eyes_of(db.session, asker) for asker in (None, owner)] + [Eyes(owner)]
+        every = [store.eyes_of(db.session, asker) for asker in (None, owner)] + [not_all]
         times = [[counted(eyes, wanted) for eyes in every] for _ in range(TIMES)]
         medians = [statistics.median(one[place][0] for one in times) for place in range(len(every))]
         for seconds, eyes in zip(medians, every, strict=True):
@@ -168,42 +172,15 @@ def show_plan(eyes: Eyes, wanted: Wanted) -> None:
         print("   ", row[0])
 
 
-def file_of(url: str, data: Path, kind: str) -> int:
-    """Writes all visitors in a process of its own; its largest size in MB."""
-    command = [sys.executable, __file__, "--database", url, "--data", str(data), "--file", kind]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    told = json.loads(done.stdout.splitlines()[-1])
-    print(f"{kind:>5}: {told['rows']} rows, {told['mb']} MB in {told['seconds']} s, at most {told['rss']} MB in memory")
-    return int(told["rss"])
-
-
-def write_file(url: str, data: Path, kind: str) -> int:
-    app = make_app(url, data)
-    runner = app.extensions["huozi"].exports
-    with app.app_context():
-        user = db.session.scalar(sa.select(User.id).limit(1)) or 0
-        with writing(db.session) as session:
-            from app.db.audit import COMMAND_LINE
-
-            task = task_store.begin(session, COMMAND_LINE, user, None, kind, {}, "zh", datetime.now(UTC))
-            assert task is not None
-            task_id = task.id
-        began = time.perf_counter()
-        runner.step()
-        row = db.session.get_one(Task, task_id, populate_existing=True)
-        assert row.state == "done", row.state
-        peak = largest_mb()
-        seconds = round(time.perf_counter() - began)
-        told = {"rows": row.done_rows, "mb": (row.size_bytes or 0) >> 20, "seconds": seconds, "rss": peak}
-        print(json.dumps(told))
-        runner.folder.drop(task_id)
-    return 0
-
-
-def largest_mb() -> int:
-    """Of this process alone: what getrusage says begins with the size of whoever started us."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+def written(url: str, data: Path, visitors: int) -> bool:
+    """Prints a line for each file; whether one is too large for the memory there is, or lacks somebody."""
+    print("| file | rows | MB | s | largest process, MB |\n|---|--:|--:|--:|--:|")
+    wrong = False
+    for made in files(environ_of(url, data), data):
+        cells = [f"{made.megabytes:.0f}", f"{made.seconds:.0f}", str(made.largest_mb)]
+        print("|", " | ".join([f"{made.kind} by {made.way}", f"{made.rows:,}", *cells]), "|", flush=True)
+        wrong |= made.rows != visitors or made.largest_mb > BUDGET_MB
+    return wrong
 
 
 if __name__ == "__main__":
