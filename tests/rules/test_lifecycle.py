@@ -35,6 +35,10 @@ def test_stages(ago: float, orders: int, stage: str) -> None:
     assert stage_of(DEFAULT, NOW, NOW - days(ago), orders) == stage
 
 
+def test_stages_that_one_enters_by_staying_away_are_silent_and_lost() -> None:
+    assert {name for name, bounds in stages(DEFAULT, NOW).items() if bounds.is_over} == {"silent", "lost"}
+
+
 @given(st.integers(0, 400), st.integers(0, 4), st.integers(1, 99), st.integers(1, 99))
 def test_everybody_is_in_exactly_one_stage(ago: int, orders: int, silent: int, more: int) -> None:
     thresholds = Thresholds(silent_days=silent, lost_days=silent + more)
