@@ -82,7 +82,7 @@ def open_loop(url: str, rate: float, seconds: float, lines: Sequence[str] = ()) 
 
 async def _open_loop(url: str, rate: float, seconds: float, lines: Sequence[str]) -> Measured:
     parts = urlsplit(url)
-    asked = [_request(parts.netloc, parts.path, line) for line in lines or [""]]
+    asked = [_request(parts.netloc, parts.path or "/", line) for line in lines or [""]]
     loop = asyncio.get_running_loop()
     idle: deque[_Connection] = deque()
     due: deque[tuple[float, bytes]] = deque()
